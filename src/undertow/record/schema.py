@@ -1,0 +1,122 @@
+"""The format of the run folder: its version, its files, its lines. Pure; touches no file."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar, cast
+
+from undertow.core.codec import decode, encode, rounded
+from undertow.core.errors import UsageError
+from undertow.core.record import Cell, Column, Layer, Record, Scalars, Snapshot
+
+T = TypeVar("T")
+
+FORMAT = 1  # raise it when an older reader would misread what is written
+RUN, LAYERS = "run.json", "layers.json"
+METRICS, UNITS, EVENTS = "metrics.jsonl", "units.jsonl", "events.jsonl"
+SERIES = ("layers", "metrics", "snapshots")  # fields of a record that have files of their own
+MEASURED = ("curvature", "line", "one_batch", "probe_steps", "experiments")  # live in events.jsonl
+MEASURED_EVENT = "measured"
+SCALARS = tuple(f.name for f in fields(Scalars))
+
+
+def as_written(value: T) -> T:
+    """The same data with every number as a file would hold it: 6 significant digits.
+
+    Takes numbers, tuples and frozen data (Scalars, Snapshot, Record) alike, so that live and
+    stored numbers are judged alike.
+    """
+    if isinstance(value, float):
+        return cast(T, rounded(value))
+    if isinstance(value, tuple):
+        return cast(T, tuple(map(as_written, value)))
+    if is_dataclass(value) and not isinstance(value, type):
+        kind = type(value)
+        return kind(**{f.name: as_written(getattr(value, f.name)) for f in fields(value)})
+    return value
+
+
+def check_version(stored: Mapping[str, Any], where: str) -> None:
+    """Pass what this version can read.
+
+    Raises:
+        UsageError: no version in it, or a newer one than this program knows.
+    """
+    version = stored.get("format")
+    if not isinstance(version, int) or version < 1:
+        raise UsageError(f"{where} is no run of Undertow: it names no format version")
+    if version > FORMAT:
+        raise UsageError(
+            f"{where} has format {version}, this version reads up to {FORMAT}; upgrade undertow"
+        )
+
+
+def head_form(record: Record, extra: Mapping[str, object]) -> dict[str, Any]:
+    """What run.json holds: the format, the record's head, and what the writer added."""
+    kept = {
+        f.name: encode(getattr(record, f.name))
+        for f in fields(record)
+        if f.name not in SERIES and f.name not in MEASURED
+    }
+    return {"format": FORMAT, "record": kept, "extra": encode(dict(extra))}
+
+
+def measured_form(record: Record) -> dict[str, Any]:
+    """What torch measured once (λ, line probe, probe steps, experiments), for events.jsonl."""
+    return {name: encode(getattr(record, name)) for name in MEASURED}
+
+
+def layers_form(layers: Sequence[Layer]) -> dict[str, Any]:
+    """What layers.json holds: one entry a row, in row order."""
+    return {"format": FORMAT, "layers": encode(tuple(layers))}
+
+
+def step_line(scalars: Scalars, snapshot: Snapshot | None) -> str:
+    """One line of metrics.jsonl: the scalars, and on sampled steps one list a statistic."""
+    line: dict[str, Any] = {name: _number(getattr(scalars, name)) for name in SCALARS}
+    if snapshot is not None:
+        line["columns"] = {c.stat: [_number(v) for v in c.values] for c in snapshot.columns}
+    return dump(line)
+
+
+def step_of(line: Mapping[str, Any]) -> tuple[Scalars, Snapshot | None]:
+    """Back from a line of metrics.jsonl to the scalars and the snapshot, if it has one."""
+    step = line["step"]
+    named = {n: _cell(line.get(n)) for n in SCALARS if n != "step"}
+    columns = line.get("columns")
+    if columns is None:
+        return Scalars(step, **named), None
+    held = tuple(Column(stat, _cells(values)) for stat, values in columns.items())
+    return Scalars(step, **named), Snapshot(step, held)
+
+
+def record_of(head: Mapping[str, Any], measured: Mapping[str, Any]) -> Record:
+    """A record without its series from run.json and the last measurement in events.jsonl."""
+    return decode(Record, {**head["record"], **measured})
+
+
+def layers_of(stored: Mapping[str, Any]) -> tuple[Layer, ...]:
+    """The rows of layers.json."""
+    return tuple(decode(Layer, row) for row in stored["layers"])
+
+
+def dump(value: object) -> str:
+    """Compact JSON; a bare NaN cannot get in."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _number(value: Cell) -> Cell | str:
+    if value is None or isinstance(value, int):
+        return value
+    return rounded(value) if math.isfinite(value) else str(value)
+
+
+def _cell(value: Any) -> Cell:
+    return None if value is None else float(value)  # float() reads "nan", "inf" and "-inf" too
+
+
+def _cells(values: Sequence[Any]) -> tuple[Cell, ...]:
+    if None in values:
+        return tuple(map(_cell, values))
+    return tuple(map(float, values))
