@@ -27,13 +27,14 @@ ADVICE = (
     (r"No space left|Disk quota", "the disk is full: an environment needs about 1.5 GB here"),
     (
         r"[Cc]onnection (broken|refused|reset|error)|NewConnectionError|timed? ?out|dns error"
-        r"|name resolution|failed to connect|error sending request|Network is unreachable",
+        r"|name resolution|failed to connect|error sending request|[Nn]etwork (is|was) ",
         "no package index answered: check the network or the proxy, then run the same line again",
     ),
     (
-        r"No matching distribution found for torch|no version of torch|torch.* has no wheels",
-        "no torch build of this version fits this Python and machine: choose another Python"
-        " (PYTHON=python3.12) or another index (TORCH_INDEX=https://...)",
+        r"No matching distribution found for torch|[Nn]o version of torch|torch\S* has no wheels"
+        r"|torch was not found",
+        "no torch of this version for this Python and machine where pip looked: check the network,"
+        " or choose another Python (PYTHON=python3.12) or index (TORCH_INDEX=https://...)",
     ),
 )
 
@@ -263,7 +264,7 @@ def install_all(venv: Path, extras: set[str], index: str, foreign: bool) -> str:
     if index:
         again = ["--reinstall-package", "torch"] if name == "uv" else ["--force-reinstall"]
         first = [*again, "--index-url", index, *first]
-    install([*command, *limit, *first])
+    install([*command, *first])  # without its dependencies: the next step brings those
     listed = ",".join(sorted(extras))
     install([*command, *limit, "-e", f".[{listed}]" if listed else "."])
     seen = answers(
