@@ -46,10 +46,15 @@ def resolved(requirements: list[str], limits: dict[str, str]) -> dict[str, str]:
     return {name: version.split("+")[0] for name, version in found}
 
 
+def normal(name: str) -> str:
+    """A package's name as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def text_of(versions: dict[str, str]) -> str:
-    """One `name==version` a line, sorted without regard to case."""
+    """One `name==version` a line, sorted by normal form."""
     kept = {name: version for name, version in versions.items() if not NOT_OURS.match(name)}
-    return "".join(f"{name}=={kept[name]}\n" for name in sorted(kept, key=str.lower))
+    return "".join(f"{name}=={kept[name]}\n" for name in sorted(kept, key=normal))
 
 
 def main() -> None:
