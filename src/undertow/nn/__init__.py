@@ -1,0 +1,1 @@
+"""Parts of networks: modules for the words of the public surface, and passes over any module."""
