@@ -1,0 +1,239 @@
+"""Whole-net numbers derived from a record: decay, growth, progress, the gate, stability."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import TypeVar
+
+from undertow.core.record import Record, Scalars, Snapshot
+
+T = TypeVar("T")
+
+W = 20  # steps: the window of scalar rules
+SMOOTH = 10  # steps in the median that smooths a loss
+GUESSING = 0.9  # progress above it is no better than the best constant answer
+MOVES = 0.02  # share of (loss - best possible) a loss must fall by in W steps to "move"
+VERDICT = 100  # steps: the in-training verdict; earlier alarms are wrong too often
+ONE_BATCH = 0.9  # the probe steps must beat this share of the constant loss
+DIVERGED = 1.5  # one-batch loss over the first loss that means the step is too large
+HOLD = 3  # last probe steps that must all lie below the mark
+ROWS = 3  # sampled rows a layer rule must hold in, during training
+RAW_RMS = 5.0  # root mean square of features that nobody standardised
+RAW_MAX = 30.0  # largest magnitude of such features
+STILL = ("", "none", "lrn")  # words for "no norm"; LRN divides by neighbours, not by a scale
+
+
+@dataclass(frozen=True, slots=True)
+class Decay:
+    """Decades of gradient lost from the last hidden layer to the first.
+
+    `total` may be negative (growth towards the input) or infinite (`underflow`: an exact 0 below
+    a value); `per_layer` is the robust (Theil-Sen) slope over order and `fit` its R².
+    """
+
+    total: float
+    per_layer: float
+    fit: float
+    layers: int
+    underflow: bool = False
+
+
+def decay(grads: Mapping[str, float]) -> Decay | None:
+    """log10 of last over first `grad_l2`, in float64; None: too few, not finite, or all 0."""
+    values = list(grads.values())
+    if len(values) < 2 or not all(map(math.isfinite, values)) or not any(values):
+        return None
+    if values[-1] > 0 and min(values) == 0:
+        return Decay(math.inf, 0.0, 0.0, len(values), underflow=True)
+    if min(values) <= 0:
+        return None
+    logs = [math.log10(v) for v in values]
+    return Decay(logs[-1] - logs[0], *theil_sen(logs), len(values))
+
+
+def theil_sen(y: Sequence[float]) -> tuple[float, float]:
+    """Median of all pairwise slopes of y over 0, 1, 2..., and the R² of that line."""
+    pairs = [(y[j] - y[i]) / (j - i) for i in range(len(y)) for j in range(i + 1, len(y))]
+    slope = median(pairs)
+    cut = median(v - slope * i for i, v in enumerate(y))
+    mean = sum(y) / len(y)
+    total = sum((v - mean) ** 2 for v in y)
+    rest = sum((v - slope * i - cut) ** 2 for i, v in enumerate(y))
+    return slope, 1 - rest / total if total > 0 else 1.0
+
+
+def growth(record: Record, snap: Snapshot) -> float | None:
+    """log10 of the last hidden `act_rms` over the first; None where it cannot be taken."""
+    values = list(record.profile("act_rms", snap).values())
+    if len(values) < 2 or not all(map(math.isfinite, values)) or min(values) <= 0:
+        return None
+    return math.log10(values[-1] / values[0])
+
+
+def spread(record: Record, snap: Snapshot) -> float:
+    """`spread` of the last hidden layer; 1 where it was not measured."""
+    values = list(record.profile("spread", snap).values())
+    return values[-1] if values else 1.0
+
+
+def across(record: Record, snap: Snapshot) -> float | None:
+    """Standard deviation of the last hidden output across inputs: `spread` × `act_rms`."""
+    spreads, sizes = record.profile("spread", snap), record.profile("act_rms", snap)
+    if not spreads or not sizes:
+        return None
+    return list(spreads.values())[-1] * list(sizes.values())[-1]
+
+
+def first(record: Record) -> Snapshot | None:
+    """The snapshot of step 0, before any update; None where that step was not sampled."""
+    return next((s for s in record.snapshots if s.step == 0), None)
+
+
+def largest_update(record: Record, snap: Snapshot) -> float | None:
+    """The largest finite `update_ratio` of any layer; None where none was measured."""
+    roles = ("hidden", "head")
+    seen = [v for v in record.profile("update_ratio", snap, roles).values() if math.isfinite(v)]
+    return max(seen, default=None)
+
+
+def guess(record: Record) -> float | None:
+    """Loss of equal odds on all classes (ln C, for `bce` ln 2); None for other losses."""
+    if record.loss == "bce":
+        return math.log(2)
+    classes = record.input.output_classes or record.input.classes
+    return math.log(classes) if record.loss == "cross-entropy" and classes > 1 else None
+
+
+def raw_input(record: Record) -> bool:
+    """Whether features of a raw scale reach the first layer and no norm follows it."""
+    facts = record.input
+    raw = (facts.rms or 0.0) > RAW_RMS or (facts.abs_max or 0.0) > RAW_MAX
+    return raw and not normed_first(record)
+
+
+def normed_first(record: Record) -> bool:
+    """Whether the first layer is itself a norm or feeds one."""
+    start = record.layers[:2]
+    return any(y.role == "norm" and y.kind not in STILL for y in start) or any(
+        y.norm not in STILL for y in start[:1]
+    )
+
+
+def base_rate(record: Record) -> float | None:
+    """The rate the line probe's factors multiply: the user's own, else the probe's start."""
+    if record.optimizer.lr is not None:
+        return record.optimizer.lr
+    written = dict(record.facts).get("line_lr")
+    return None if written is None else float(written)
+
+
+def held(record: Record, judge: Callable[[Snapshot], T | None]) -> tuple[int, T] | None:
+    """First step of the unbroken bad rows that end at the last one, and the last row's proof.
+
+    None unless they are 3 rows or more (one before training, where there is no second).
+    """
+    start, proof, rows = 0, None, 0
+    for snap in record.snapshots:
+        proof = judge(snap)
+        start = snap.step if rows == 0 else start
+        rows = 0 if proof is None else rows + 1
+    if proof is None or rows < (1 if record.kind == "check" else ROWS):
+        return None
+    return start, proof
+
+
+def smoothed(record: Record, step: int) -> float | None:
+    """Median loss of the last 10 steps up to `step`; inf once a loss is not finite."""
+    seen = list(_last_losses(record.metrics, step, SMOOTH))
+    if not seen:
+        return None
+    return median(seen) if all(map(math.isfinite, seen)) else math.inf
+
+
+def _last_losses(metrics: Sequence[Scalars], step: int, count: int) -> Iterator[float]:
+    at = bisect_right(metrics, step, key=lambda m: m.step)
+    while at > 0 and count > 0:
+        at -= 1
+        loss = metrics[at].loss
+        if loss is not None:
+            count -= 1
+            yield loss
+
+
+def window(record: Record, step: int) -> tuple[float, ...]:
+    """The last 20 losses up to `step`, oldest first (probe steps before training)."""
+    if record.kind == "check":
+        return record.one_batch[-W:]
+    return tuple(_last_losses(record.metrics, step, W))[::-1]
+
+
+def progress(record: Record, step: int) -> float | None:
+    """Smoothed loss over the best constant answer's; above .9 is no better than guessing."""
+    loss = smoothed(record, step)
+    if loss is None or not record.const_loss or record.const_loss <= 0:
+        return None
+    return loss / record.const_loss
+
+
+def moving(record: Record, step: int) -> bool:
+    """Whether the smoothed loss fell by 2 % of what is left to gain in the last 20 steps."""
+    now, then = smoothed(record, step), smoothed(record, step - W)
+    if now is None or then is None or not math.isfinite(now):
+        return False
+    return then - now >= MOVES * (then - record.best_loss)
+
+
+def learned(record: Record) -> bool | None:
+    """Whether the probe steps beat .9 of the constant loss on one batch; None: none were taken."""
+    reached = one_batch_progress(record)
+    return None if reached is None else reached < ONE_BATCH
+
+
+def one_batch_progress(record: Record) -> float | None:
+    """The lowest loss of the probe steps over the constant loss (by trend where unknown)."""
+    losses = record.one_batch
+    if not losses:
+        return None
+    if not all(map(math.isfinite, losses)):
+        return math.inf
+    base = record.const_loss if record.const_loss else losses[0]
+    return min(losses) / base if base > 0 else 0.0
+
+
+def stuck(record: Record, step: int) -> bool:
+    """The gate: the net makes no progress, so a symptom may be called a finding.
+
+    Before training it is the one-batch run; in training `progress` > .9 and a loss that does not
+    move, from step 100 on (by trend alone where the constant loss is unknown).
+    """
+    if record.kind == "check":
+        return learned(record) is False
+    if step + 1 < VERDICT:
+        return False
+    share = progress(record, step)
+    return (share is None or share > GUESSING) and not moving(record, step)
+
+
+def stability(record: Record) -> float | None:
+    """lr·λ over the step's stability limit: 2 (SGD), 2(1+β) (momentum); None for Adam or no λ."""
+    opt = record.optimizer
+    if opt.adaptive or opt.lr is None or record.curvature is None:
+        return None
+    limit = 2 * (1 + opt.momentum)
+    if opt.nesterov:
+        limit = limit / (1 + 2 * opt.momentum)
+    return opt.lr * record.curvature / limit
+
+
+def line_best(record: Record) -> float | None:
+    """The factor on the user's rate whose single step lowers the loss most; None: no probe."""
+    finite = [p for p in record.line if math.isfinite(p.loss)]
+    return min(finite, key=lambda p: p.loss).factor if finite else None
+
+
+def line_at(record: Record, factor: float) -> float | None:
+    """The line probe's loss at a factor; None where it was not taken."""
+    found = [p.loss for p in record.line if math.isclose(p.factor, factor)]
+    return found[0] if found else None

@@ -1,0 +1,1 @@
+"""Causes, one rule each: what in the plan or the layers explains the symptoms."""

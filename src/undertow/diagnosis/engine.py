@@ -1,0 +1,63 @@
+"""Rules in, a diagnosis out. A rule that raises becomes a note: judgement never breaks a run."""
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+from undertow.core.derive import VERDICT
+from undertow.core.finding import Cause, Diagnosis, Symptom
+from undertow.core.record import Record
+from undertow.core.rule import Rule
+from undertow.diagnosis import CAUSES, SYMPTOMS, mechanism
+from undertow.diagnosis.causes.standing import ranked
+
+T = TypeVar("T")
+YIELDING = "no-progress"  # says only that it fails: silent where a symptom says more
+BESIDE = ("no-progress", "oscillation", "overfit")  # symptoms that do not say more
+
+
+def diagnose(
+    record: Record,
+    symptoms: Sequence[Rule[Symptom]] = SYMPTOMS,
+    causes: Sequence[Rule[Cause]] = CAUSES,
+) -> Diagnosis:
+    """What a record shows: symptoms, one mechanism, ranked causes; remedies are ranked elsewhere.
+
+    Args:
+        record: of a check or of a run, finished or not.
+        symptoms: the rules that say what is wrong and where; (*SYMPTOMS, mine) adds one.
+        causes: the rules that say which factor explains it.
+    """
+    notes = list(record.notes)
+    found = _settle([s for r in symptoms for s in _outcome(r, notes, record)])
+    notes += [f"{s.id} {s.name}: {s.says}" for s in found if s.note]
+    findings = tuple(s for s in found if not s.note)
+    word, others = mechanism.name(record, findings)
+    why = [c for r in causes for c in _outcome(r, notes, record, findings)] if findings else []
+    return Diagnosis(
+        mechanism=word,
+        symptoms=findings,
+        causes=ranked(record, word, why),
+        others=others,
+        notes=tuple(notes),
+        watching=_watching(record, findings),
+    )
+
+
+def _outcome(rule: Rule[T], notes: list[str], *args: object) -> tuple[T, ...]:
+    try:
+        return rule.run(*args)
+    except Exception as error:
+        notes.append(f"rule {rule.id} ({rule.name}) failed: {type(error).__name__}: {error}")
+        return ()
+
+
+def _settle(found: Sequence[Symptom]) -> list[Symptom]:
+    """Without `no-progress` where a finding says more."""
+    more = any(not s.note and s.name not in BESIDE for s in found)
+    return [s for s in found if not (more and s.name == YIELDING)]
+
+
+def _watching(record: Record, findings: Sequence[Symptom]) -> bool:
+    """Whether a run is too young for a verdict: under 100 steps, and every number finite."""
+    young = record.kind == "run" and record.last_step + 1 < VERDICT
+    return young and not any(s.name == "non-finite" for s in findings)

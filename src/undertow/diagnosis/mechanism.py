@@ -1,0 +1,287 @@
+"""The one word for what is going on: an ordered list, read once, then put to the experiments."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+
+from undertow.core.activation import FACTS
+from undertow.core.derive import (
+    DIVERGED,
+    across,
+    base_rate,
+    decay,
+    first,
+    growth,
+    guess,
+    largest_update,
+    line_at,
+    line_best,
+    raw_input,
+    spread,
+)
+from undertow.core.finding import Experiment, Symptom
+from undertow.core.record import Record, Snapshot
+
+NONE = "healthy"  # the word where no mechanism can be named
+DEAD = 0.9  # share of a layer's units
+SATURATED = 0.5  # mean share over the layers
+FIRST_LOSS = 4.0  # times the loss of equal odds
+GROWN = 1.5  # decades, forwards or towards the input
+LOST = 2.0  # decades of gradient lost towards the input
+MERGED = 1e-3  # spread² of the last hidden layer
+FLAT = 3e-3  # standard deviation of the last hidden output across inputs
+RISES = 1.02  # loss after the user's own step over the loss before it
+FAR = 100.0  # times the user's rate at which the line probe is best
+SLOW = 4e-4  # largest update_ratio of a rate that is too low
+HARD = 0.1  # update_ratio of a step that can break a healthy start
+UNSTABLE = 10.0  # lr·λ over its limit: evidence from here (diagnosis.md, section 5)
+
+STATIC = {"UT201": "head", "UT202": "head", "UT203": "data"}
+DECOY = "decoy"  # the factor word of an experiment that changes nothing but the draw
+STRUCTURE = ("activation", "initialisation", "normalisation", "depth")
+SHAPES = ("vanishing", "exploding", "dead", "saturated")
+OWN = {
+    "vanishing": STRUCTURE,
+    "exploding": STRUCTURE,
+    "saturated": (*STRUCTURE, "bias", "input-scale"),
+    "dead": ("bias",),
+    "lr-high": ("learning-rate",),
+    "lr-low": ("learning-rate",),
+    "input-scale": ("input-scale",),
+    "head": ("output-head", "loss"),
+    "data": ("labels",),
+}
+FIXED = {"input-scale": "input-scale", "labels": "data", "output-head": "head", "loss": "head"}
+CONVENTION = (
+    "output-head", "loss", "labels", "bias", "input-scale", "initialisation",
+    "learning-rate", "activation", "depth", "normalisation",
+)  # fmt: skip
+
+Step = Callable[[Record, Sequence[Symptom]], str | None]
+
+
+def name(record: Record, symptoms: Sequence[Symptom]) -> tuple[str, tuple[str, ...]]:
+    """The mechanism and the further ones with support; ("healthy", ()) without a finding.
+
+    With findings but nothing to name, the first word is "healthy" too: none.
+    """
+    if not any(not s.note for s in symptoms):
+        return NONE, ()
+    listed = list(dict.fromkeys(_listed(record, symptoms)))
+    word = settled(record, listed[0] if listed else NONE)
+    others = dict.fromkeys((*listed, *_backed(record, word)))
+    return word, tuple(w for w in others if w not in (word, NONE))
+
+
+def settled(record: Record, word: str) -> str:
+    """The final word: the listed one, unless its own factor fails and another one clears."""
+    single = [e for e in record.experiments if " + " not in e.factor and speaks(e)]
+    clear = [e for e in single if e.outcome == "clears"]
+    if word == NONE:
+        return next(iter(_words(record, word, _first_deviating(clear))), NONE)
+    own = [e for e in single if e.factor in OWN[word] and e.outcome != "not tested"]
+    if not own or any(_fits(record, e, word) for e in own if e.outcome == "clears"):
+        return word
+    rivals = [e for e in clear if e.deviates]
+    return next(iter(_words(record, word, _first_deviating(rivals))), word)
+
+
+def speaks(e: Experiment) -> bool:
+    """Whether an experiment is evidence of its factor: Adam and clipping are none of the rate."""
+    return e.factor != "learning-rate" or all(x.field == "lr" for x in e.edits)
+
+
+def raises(record: Record, e: Experiment) -> bool:
+    """Whether a learning-rate experiment raised the rate (by its edit, else by its variant)."""
+    base = base_rate(record)
+    to = next((x.value for x in e.edits if x.field == "lr"), None)
+    if base is not None and isinstance(to, int | float):
+        return to > base
+    return _multiple(e.variant) > 1
+
+
+def _multiple(variant: str) -> float:
+    """The number in "× 0.1"; 1 where there is none."""
+    for word in variant.replace("×", " ").replace("x", " ").split():
+        try:
+            return float(word)
+        except ValueError:
+            continue
+    return 1.0
+
+
+def _listed(record: Record, symptoms: Sequence[Symptom]) -> Iterator[str]:
+    for step in STEPS:
+        word = step(record, symptoms)
+        if word is not None:
+            yield word
+
+
+def _static(record: Record, symptoms: Sequence[Symptom]) -> str | None:
+    return next((STATIC[s.id] for s in symptoms if s.id in STATIC and not s.note), None)
+
+
+def _born_non_finite(record: Record, symptoms: Sequence[Symptom]) -> str | None:
+    """Non-finite at step 0, before any update: the input's scale, else the signal's."""
+    start = [s for s in symptoms if s.id == "UT108" and s.since == 0]
+    if not start or (record.first_loss is not None and math.isfinite(record.first_loss)):
+        return None
+    return "input-scale" if raw_input(record) else "exploding"
+
+
+def _input(record: Record, symptoms: Sequence[Symptom]) -> str | None:
+    return "input-scale" if raw_input(record) else None
+
+
+def _sick(judge: Callable[[Record, Snapshot], str | None]) -> Step:
+    """A step that reads layer rows: at the start, else later, where a hard step is to blame."""
+
+    def step(record: Record, symptoms: Sequence[Symptom]) -> str | None:
+        start = first(record)
+        word = None if start is None else judge(record, start)
+        if word is not None or record.kind == "check":
+            return word
+        last = record.snapshots[-1] if record.snapshots else None
+        word = None if last is None else judge(record, last)
+        if word is None or start is None:
+            return word
+        return "lr-high" if _hard_step(record) else word
+
+    return step
+
+
+def _dead(record: Record, snap: Snapshot) -> str | None:
+    words = {y.path: y.act for y in record.layers}
+    gone = [p for p, v in record.profile("dead", snap).items() if v > DEAD]
+    known = [words[p] for p in gone if words[p] in FACTS]
+    if any(rectifies(word) for word in known):
+        return "dead"
+    return "vanishing" if known else None
+
+
+def rectifies(word: str) -> bool:
+    """Whether the activation is a ReLU or a leaky one: one line above 0, a flatter one below."""
+    slope = FACTS[word].negative_slope
+    return slope is not None and slope < 1
+
+
+def _any_rectifier(record: Record) -> bool:
+    return any(y.act in FACTS and rectifies(y.act) for y in record.layers)
+
+
+def _saturated(record: Record, snap: Snapshot) -> str | None:
+    flat = [v for v in record.profile("saturated", snap).values() if math.isfinite(v)]
+    return "saturated" if flat and sum(flat) / len(flat) > SATURATED else None
+
+
+def _exploding(record: Record, snap: Snapshot) -> str | None:
+    odds, grown = guess(record), growth(record, snap)
+    lost = decay(record.profile("grad_l2", snap))
+    huge = odds is not None and (record.first_loss or 0.0) > FIRST_LOSS * odds
+    out = grown is not None and grown > GROWN
+    back = lost is not None and lost.total < -GROWN
+    return "exploding" if huge or out or back else None
+
+
+def _vanishing(record: Record, snap: Snapshot) -> str | None:
+    lost, flat = decay(record.profile("grad_l2", snap)), across(record, snap)
+    weak = lost is not None and lost.total > LOST
+    merged = spread(record, snap) ** 2 < MERGED
+    return "vanishing" if weak or merged or (flat is not None and flat < FLAT) else None
+
+
+def too_high(record: Record, symptoms: Sequence[Symptom]) -> str | None:
+    """The user's own step raises the loss and a smaller one is better; or the loss ran away."""
+    if record.kind == "check" and not record.optimizer.name:
+        return None
+    broken = any(s.id == "UT108" and s.since > 0 for s in symptoms)
+    return "lr-high" if broken or _rises(record) or _runs_away(record) else None
+
+
+def _rises(record: Record) -> bool:
+    best, own, start = line_best(record), line_at(record, 1.0), record.first_loss
+    if start is None or own is None or (best is not None and best >= 1):
+        return False
+    return not own <= RISES * start
+
+
+def _runs_away(record: Record) -> bool:
+    start = record.first_loss
+    losses = record.one_batch if record.kind == "check" else _late_losses(record)
+    return start is not None and bool(losses) and not losses[-1] <= DIVERGED * start
+
+
+def too_low(record: Record, symptoms: Sequence[Symptom]) -> str | None:
+    """The line probe is best at 100 times the rate or more, and no layer moves."""
+    start, best = first(record), line_best(record)
+    if not record.optimizer.name or start is None:
+        return None
+    moves = largest_update(record, start)
+    slow = moves is not None and moves < SLOW
+    far = best is None if record.kind == "run" and not record.line else (best or 0.0) >= FAR
+    return "lr-low" if slow and far else None
+
+
+STEPS: tuple[Step, ...] = (
+    _static,
+    _born_non_finite,
+    _sick(_dead),
+    _input,
+    _sick(_saturated),
+    _sick(_exploding),
+    _sick(_vanishing),
+    too_high,
+    too_low,
+)
+
+
+def _late_losses(record: Record) -> tuple[float, ...]:
+    return tuple(m.loss for m in record.metrics[1:] if m.loss is not None)
+
+
+def _hard_step(record: Record) -> bool:
+    moves = (largest_update(record, s) for s in record.snapshots[:-1])
+    return any(m is not None and m > HARD for m in moves)
+
+
+def _fits(record: Record, e: Experiment, word: str) -> bool:
+    """Whether a clearing experiment of the mechanism's factor points the mechanism's way."""
+    if e.factor == "learning-rate":
+        return raises(record, e) == (word == "lr-low")
+    return True
+
+
+def _first_deviating(experiments: Sequence[Experiment]) -> list[Experiment]:
+    def rank(e: Experiment) -> tuple[bool, int, float]:
+        known = e.factor in CONVENTION
+        return not e.deviates, CONVENTION.index(e.factor) if known else len(CONVENTION), -e.score
+
+    return sorted(experiments, key=rank)
+
+
+def _words(record: Record, word: str, experiments: Sequence[Experiment]) -> list[str]:
+    """The mechanisms the factors of some experiments stand for, in their order."""
+    return [w for e in experiments if (w := _stands_for(record, e, word)) is not None]
+
+
+def _stands_for(record: Record, e: Experiment, word: str) -> str | None:
+    if e.factor == "learning-rate":
+        return "lr-low" if raises(record, e) else "lr-high"
+    if e.factor in STRUCTURE:
+        return word if word in SHAPES else _shape(record)
+    if e.factor == "bias":
+        return "dead" if _any_rectifier(record) else "saturated"
+    return FIXED.get(e.factor)
+
+
+def _shape(record: Record) -> str:
+    """What the layers show at the start; vanishing where they show nothing."""
+    start = first(record)
+    judges = (_dead, _saturated, _exploding, _vanishing)
+    words = (judge(record, start) for judge in judges if start is not None)
+    return next((w for w in words if w is not None), "vanishing")
+
+
+def _backed(record: Record, word: str) -> list[str]:
+    each = (e for e in record.experiments if e.outcome == "clears" and speaks(e))
+    clear = [e for e in each if e.deviates]
+    return _words(record, word, _first_deviating(clear))

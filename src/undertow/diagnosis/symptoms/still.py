@@ -1,0 +1,84 @@
+"""UT106 and UT107: gradients that are exactly 0, and weights that a step leaves as they were."""
+
+import math
+from collections.abc import Iterator
+
+from undertow.core.derive import held, learned
+from undertow.core.finding import Evidence, Symptom
+from undertow.core.record import Record, Snapshot
+from undertow.core.rule import rule
+
+ROLES = ("hidden", "head", "norm")
+
+
+@rule(
+    "UT106",
+    "zero-gradient",
+    "A weight receives no gradient at all",
+    needs={"wgrad_l2"},
+    source="contract tests of diagnosis.md, section 13; exact, no limit",
+)
+def zero_gradient(record: Record) -> Iterator[Symptom]:
+    """Weight gradients of exactly 0, of all layers or of some; frozen ones are not measured.
+
+    Before training a net that learns the batch all the same has started from a zero on purpose
+    (a zero-initialised gain or head, which the first step moves): that is a note.
+    """
+    found = held(record, lambda snap: _zeros(record, snap))
+    if found is None:
+        return
+    since, (layers, measured) = found
+    step = record.snapshots[-1].step
+    seen = tuple(Evidence("wgrad_l2", path, step, 0.0, 0.0) for path in layers)
+    everything = len(layers) == measured
+    who = "every weight" if everything else f"the weight of {_named(layers)}"
+    note = record.kind == "check" and not everything and learned(record) is True
+    yield Symptom(
+        "UT106", "zero-gradient", layers, since, seen, f"the gradient of {who} is exactly 0", note
+    )
+
+
+@rule(
+    "UT107",
+    "unchanged-parameters",
+    "A step leaves trainable weights bit for bit as they were",
+    needs={"update_ratio"},
+    source="contract tests of diagnosis.md, section 13; exact, no limit",
+)
+def unchanged_parameters(record: Record) -> Iterator[Symptom]:
+    """`update_ratio` of exactly 0 though a finite gradient arrived and the rate is not 0."""
+    found = held(record, lambda snap: _unchanged(record, snap))
+    if found is None:
+        return
+    since, layers = found
+    step = record.snapshots[-1].step
+    seen = tuple(Evidence("update_ratio", path, step, 0.0, 0.0) for path in layers)
+    says = f"the step leaves {_named(layers)} bit for bit unchanged though a gradient arrives"
+    yield Symptom("UT107", "unchanged-parameters", layers, since, seen, says)
+
+
+def _zeros(record: Record, snap: Snapshot) -> tuple[tuple[str, ...], int] | None:
+    grads = record.profile("wgrad_l2", snap, ROLES)
+    zero = tuple(path for path, g in grads.items() if g == 0)
+    return (zero, len(grads)) if zero else None
+
+
+def _unchanged(record: Record, snap: Snapshot) -> tuple[str, ...] | None:
+    if not _rate(record, snap.step) > 0:
+        return None
+    grads = record.profile("wgrad_l2", snap, ROLES)
+    moves = record.profile("update_ratio", snap, ROLES)
+    live = {p for p, g in grads.items() if math.isfinite(g) and g > 0}
+    same = tuple(p for p, v in moves.items() if v == 0 and p in live)
+    return same or None
+
+
+def _rate(record: Record, step: int) -> float:
+    """The rate of a step; 1 where none was written down (the step was taken all the same)."""
+    written = next((m.lr for m in record.metrics if m.step == step and m.lr is not None), None)
+    rate = written if written is not None else record.optimizer.lr
+    return 1.0 if rate is None else rate
+
+
+def _named(layers: tuple[str, ...]) -> str:
+    return layers[0] if len(layers) == 1 else f"{layers[0]} and {len(layers) - 1} more layers"

@@ -1,0 +1,172 @@
+"""A remedy with the value it takes here, and whether it is in force already."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from statistics import median
+
+from undertow.core.activation import FACTS
+from undertow.core.derive import RAW_MAX, RAW_RMS, STILL, base_rate, line_best
+from undertow.core.finding import Experiment, Remedy
+from undertow.core.plan import Edit, Plan
+from undertow.core.record import Layer, Record
+
+LOWER, RAISE = 0.1, 10.0  # times the rate, where the line probe says nothing
+LEAST, MOST = 1e-3, 100.0  # times the rate, that are proposed at most
+FLAT = 0.25  # top slope of an activation that no initialisation alone helps
+CLOSE = 1.1  # times: a weight std so near its rule needs no new draw
+SMALL = 0.1  # root mean square below which features are too small
+UNEVEN = 100.0  # largest over smallest standard deviation of the features
+
+
+def propose(remedy: Remedy, record: Record) -> Remedy | None:
+    """The remedy with its values set for this net; None where the rate it scales is unknown."""
+    if remedy.name in ("lower-lr", "raise-lr"):
+        rate = _rate(remedy.name == "raise-lr", record)
+        return None if rate is None else replace(remedy, change=(Edit("lr", rate),))
+    if remedy.name == "wider" and record.plan is not None:
+        width = record.plan.get("width")
+        if isinstance(width, int):
+            return replace(remedy, change=(Edit("width", 2 * width),))
+    return remedy
+
+
+def raises_rate(edits: Sequence[Edit], record: Record) -> bool:
+    """Whether the `lr` among some edits lies above the rate of the record."""
+    base = base_rate(record) or 0.0
+    return any(e.field == "lr" and isinstance(e.value, float) and e.value > base for e in edits)
+
+
+def fitting_init(record: Record) -> str:
+    """He for half-open activations, Xavier for those centred at 0; "" where none alone helps."""
+    words = [y.act for y in record.layers if y.role == "hidden" and y.act in FACTS]
+    if not words:
+        return "he-init"
+    facts = FACTS[max(sorted(set(words)), key=words.count)]
+    if facts.top_slope <= FLAT:
+        return ""
+    return "xavier-init" if facts.zero_centred else "he-init"
+
+
+def in_force(remedy: Remedy, record: Record, plan: Plan | None) -> bool:
+    """Whether every edit of the remedy already holds, by the plan or by what was measured.
+
+    Adam is in force for any adaptive optimiser, whatever its rate.
+    """
+    if remedy.name == "adam":
+        return record.optimizer.adaptive
+    return bool(remedy.change) and all(_holds(e, record, plan) for e in remedy.change)
+
+
+def _holds(e: Edit, record: Record, plan: Plan | None) -> bool:
+    written = plan is not None and e.field != "standardise" and plan.get(e.field) == e.value
+    measured = MEASURED.get(e.field)
+    return written or (measured is not None and measured(e, record))
+
+
+def _normed(e: Edit, record: Record) -> bool:
+    return any(y.norm not in STILL for y in _hidden(record))
+
+
+def _acts(e: Edit, record: Record) -> bool:
+    return {y.act for y in _hidden(record) if y.act} == {e.value}
+
+
+def _drawn(e: Edit, record: Record) -> bool:
+    return _drawn_so(str(e.value), _hidden(record))
+
+
+def _unbiased(e: Edit, record: Record) -> bool:
+    return not any(y.bias_mean for y in _hidden(record))
+
+
+def _standard(e: Edit, record: Record) -> bool:
+    return not _raw(record)
+
+
+def _skips(e: Edit, record: Record) -> bool:
+    return record.plan is not None and record.plan.choices.skip not in (None, "none")
+
+
+def _short(e: Edit, record: Record) -> bool:
+    return isinstance(e.value, int) and len(_hidden(record)) <= e.value
+
+
+def _adaptive(e: Edit, record: Record) -> bool:
+    return record.optimizer.adaptive
+
+
+def _clipped(e: Edit, record: Record) -> bool:
+    return record.optimizer.clip_norm is not None
+
+
+def _same_rate(e: Edit, record: Record) -> bool:
+    return record.optimizer.lr == e.value
+
+
+MEASURED: dict[str, Callable[[Edit, Record], bool]] = {  # field of an edit -> what shows it
+    "norm": _normed,
+    "act": _acts,
+    "init": _drawn,
+    "reset_bias": _unbiased,
+    "standardise": _standard,
+    "skip": _skips,
+    "depth": _short,
+    "optimizer": _adaptive,
+    "clip_norm": _clipped,
+    "lr": _same_rate,
+}
+
+
+def _hidden(record: Record) -> list[Layer]:
+    return [y for y in record.layers if y.role == "hidden"]
+
+
+def _drawn_so(word: str, hidden: Sequence[Layer]) -> bool:
+    """Whether the measured weights have the standard deviation this initialisation draws."""
+    ratios = [
+        y.weight_std / wanted
+        for y in hidden
+        if y.weight_std and (wanted := _std(word, y)) is not None
+    ]
+    return bool(ratios) and 1 / CLOSE < median(ratios) < CLOSE
+
+
+def _std(word: str, y: Layer) -> float | None:
+    if y.fan_in <= 0 or y.fan_out <= 0:
+        return None
+    if word.startswith("he-"):
+        return math.sqrt(2 / y.fan_in)
+    return math.sqrt(2 / (y.fan_in + y.fan_out)) if word.startswith("xavier-") else None
+
+
+def _raw(record: Record) -> bool:
+    facts = record.input
+    if facts.rms is None:
+        return True
+    small, large = facts.rms < SMALL, facts.rms > RAW_RMS or (facts.abs_max or 0.0) > RAW_MAX
+    return small or large or (facts.std_ratio or 1.0) > UNEVEN
+
+
+def _rate(up: bool, record: Record) -> float | None:
+    """The rate that cleared on a copy, nearest to the user's; else by the line probe."""
+    base = record.optimizer.lr if record.optimizer.name else None
+    if base is None or base <= 0:
+        return None
+    tested = [r for e in record.experiments if (r := _cleared_rate(e)) is not None]
+    sided = [r for r in tested if (r > base) == up and r != base]
+    if sided:
+        return min(sided, key=lambda r: abs(math.log(r / base)))
+    best = line_best(record)
+    if up:
+        factor = min(best, MOST) if best is not None and best > 1 else RAISE
+    else:
+        factor = max(best, LEAST) if best is not None and best < 1 else LOWER
+    return float(f"{base * factor:.6g}")
+
+
+def _cleared_rate(e: Experiment) -> float | None:
+    if e.outcome != "clears" or len(e.edits) != 1 or e.edits[0].field != "lr":
+        return None
+    value = e.edits[0].value
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,181 @@
+"""Which remedies to propose, in which order, with their values; and the decoy of a proof."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from undertow.core.finding import Diagnosis, Experiment, Remedy
+from undertow.core.plan import Plan
+from undertow.core.record import Record
+from undertow.diagnosis.mechanism import speaks
+from undertow.remedies import REMEDIES
+from undertow.remedies.propose import fitting_init, in_force, propose, raises_rate
+
+LIMIT = 5  # remedies shown and tried
+PAIR = " + "
+INIT = "init"  # stands for the initialisation that fits the activation
+BY_NAME = {r.name: r for r in REMEDIES}
+
+ORDER: dict[str, tuple[str, ...]] = {  # diagnosis.md, section 8
+    "vanishing": ("batch-norm", INIT, "relu", "tanh", "skip + batch-norm", "shallower"),
+    "exploding": (INIT, "batch-norm", "clip-norm", "lower-lr"),
+    "dead": ("reset-bias", "batch-norm", "wider"),
+    "saturated": ("standardise-input", INIT, "batch-norm", "relu"),
+    "lr-high": ("lower-lr", "warm-up", "clip-norm", "batch-norm"),
+    "lr-low": ("raise-lr", "adam"),
+    "input-scale": ("standardise-input", "batch-norm", "adam"),
+    "head": ("fix-head", "fix-loss"),
+    "data": (),
+    "degradation": ("skip + batch-norm",),
+    "healthy": ("batch-norm", INIT, "lower-lr", "raise-lr"),
+}
+INITS = ("he-init", "xavier-init", "orthogonal-init", "lsuv-init")
+CLIPS = ("clip-norm", "clip-value")
+PENALTIES = ("l1", "l2")
+NEVER: dict[str, tuple[str, ...]] = {  # offered as a cure of the mechanism: diagnosis.md, section 8
+    "vanishing": (*CLIPS, "lower-lr", "leaky-relu", *PENALTIES),
+    "exploding": ("skip", "leaky-relu", "relu", *PENALTIES),
+    "dead": ("leaky-relu", *CLIPS, "lower-lr", "raise-lr"),
+    "saturated": CLIPS,
+    "lr-high": (*INITS, "skip", "relu", "raise-lr"),
+    "lr-low": tuple(w for w in BY_NAME if w not in ("raise-lr", "adam")),
+    "input-scale": ("skip", "shallower"),
+    "head": tuple(w for w in BY_NAME if w not in ("fix-head", "fix-loss")),
+    "data": tuple(BY_NAME),
+    "degradation": ("relu", "leaky-relu", "tanh", "elu", *INITS, *CLIPS),
+}
+DECOYS: dict[str, tuple[str, ...]] = {  # of one edit each, never seen to help: the same table
+    "vanishing": ("clip-norm", "leaky-relu"),
+    "exploding": ("leaky-relu", "l2"),
+    "dead": ("clip-norm", "leaky-relu"),
+    "saturated": ("clip-norm", "l2"),
+    "lr-high": ("he-init", "xavier-init"),
+    "lr-low": ("clip-norm", "leaky-relu"),
+    "input-scale": ("skip", "shallower", "l2"),
+}
+NEEDS_PLAN = frozenset({"skip", "depth", "width"})  # fields no module can take without its plan
+
+
+def rank(
+    diagnosis: Diagnosis, record: Record, plan: Plan | None = None, limit: int = LIMIT
+) -> tuple[Remedy, ...]:
+    """The remedies to propose, best first; () without a finding.
+
+    What made the net learn the batch on a copy comes first (a factor off its own rule before a
+    generic cure), then the table's order, last what was tried on a copy in vain. Nothing is
+    offered that is in force already or that never helps the mechanism.
+
+    Args:
+        diagnosis: the mechanism and the findings answered.
+        record: what was measured, with the experiments.
+        plan: of a zoo net; None for a module given as code.
+        limit: how many at most.
+    """
+    if not diagnosis.symptoms:
+        return ()
+    cleared = [r for e in _cleared(record) for r in _answering(e, record)]
+    proposed = [r for word in ORDER.get(diagnosis.mechanism, ()) for r in _named(word, record)]
+    kept: dict[str, Remedy] = {}
+    for remedy in (*cleared, *proposed):
+        if remedy.name not in kept and _offered(remedy, diagnosis, record, plan):
+            kept[remedy.name] = remedy
+    order = list(kept.values())
+    return tuple(sorted(order, key=lambda r: _place(r, record))[:limit])
+
+
+def decoy(mechanism: str, plan: Plan | None = None) -> Remedy:
+    """A change of equal price that never helped the mechanism, for the false arm of a proof.
+
+    Args:
+        mechanism: the word of the diagnosis.
+        plan: what it is applied to; None: a module, which takes no change of structure.
+    """
+    words = DECOYS.get(mechanism, ("clip-norm", "l2"))
+    return next((BY_NAME[w] for w in words if _can(BY_NAME[w], plan)), BY_NAME[words[-1]])
+
+
+def pair(first: Remedy, second: Remedy) -> Remedy:
+    """Both changes as one remedy; it has no measured rate of its own."""
+    return Remedy(
+        name=f"{first.name}{PAIR}{second.name}",
+        answers=tuple(dict.fromkeys((*first.answers, *second.answers))),
+        change=tuple(dict.fromkeys((*first.change, *second.change))),
+        cost=f"{first.cost}; {second.cost}",
+    )
+
+
+def matches(remedy: Remedy, e: Experiment, record: Record) -> bool:
+    """Whether an experiment tried this remedy: its first edit, and nothing beyond its edits."""
+    if not remedy.change or not e.edits:
+        return False
+    if remedy.name in ("lower-lr", "raise-lr"):
+        only = all(x.field == "lr" for x in e.edits)
+        return only and raises_rate(e.edits, record) == (remedy.name == "raise-lr")
+    return remedy.change[0] in e.edits and set(e.edits) <= set(remedy.change)
+
+
+def _can(remedy: Remedy, plan: Plan | None) -> bool:
+    if plan is None:
+        return not any(e.field in NEEDS_PLAN for e in remedy.change)
+    return any(plan.get(e.field) != e.value for e in remedy.change)
+
+
+def _cleared(record: Record) -> list[Experiment]:
+    """What made the net learn, factors off their rule first, then the best score."""
+    clear = [e for e in record.experiments if e.outcome == "clears" and e.edits]
+    return sorted(clear, key=lambda e: (not _leads(e), -e.score, e.price))
+
+
+def _leads(e: Experiment) -> bool:
+    return e.deviates and speaks(e)
+
+
+def _answering(e: Experiment, record: Record) -> list[Remedy]:
+    """The remedies an experiment tried; for several factors at once, their pair."""
+    whole = [r for r in REMEDIES if matches(r, e, record)]
+    if whole:
+        return [p for r in whole if (p := propose(r, record)) is not None]
+    parts = [r for x in e.edits for r in REMEDIES if matches(r, replace(e, edits=(x,)), record)]
+    if len(parts) < 2 or {x for r in parts for x in r.change} < set(e.edits):
+        return []
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = pair(joined, part)
+    return [replace(joined, change=e.edits)]
+
+
+def _named(word: str, record: Record) -> Iterable[Remedy]:
+    if word == INIT:
+        word = fitting_init(record)
+    made = [propose(BY_NAME[w], record) for w in word.split(PAIR) if w in BY_NAME]
+    ready = [r for r in made if r is not None]
+    if len(ready) == 2:
+        return (pair(*ready),)
+    return ready
+
+
+def _offered(remedy: Remedy, diagnosis: Diagnosis, record: Record, plan: Plan | None) -> bool:
+    never = NEVER.get(diagnosis.mechanism, ())
+    led = any(_leads(e) and matches(remedy, e, record) for e in _cleared(record))
+    if remedy.name in never and not led:
+        return False
+    if plan is None and any(e.field in NEEDS_PLAN for e in remedy.change):
+        return False
+    if remedy.name == "clip-norm" and any(s.name == "non-finite" for s in diagnosis.symptoms):
+        return any(s.name == "non-finite" and s.since > 0 for s in diagnosis.symptoms)
+    if remedy.name in ("fix-head", "fix-loss"):
+        return any(c.name in remedy.answers for c in diagnosis.causes)
+    return not in_force(remedy, record, plan)
+
+
+def _place(remedy: Remedy, record: Record) -> int:
+    """0 led to learning as a factor off its rule, 1 led to it, 2 untried, 3 tried in vain."""
+    tried = [e for e in record.experiments if matches(remedy, e, record) or _same(remedy, e)]
+    if any(e.outcome == "clears" and _leads(e) for e in tried):
+        return 0
+    if any(e.outcome == "clears" for e in tried):
+        return 1
+    return 3 if any(e.outcome in ("no change", "worse") for e in tried) else 2
+
+
+def _same(remedy: Remedy, e: Experiment) -> bool:
+    return bool(e.edits) and set(remedy.change) == set(e.edits)
