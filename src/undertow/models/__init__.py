@@ -30,6 +30,7 @@ __all__ = [
     "fit_input",
     "plan_of",
     "resolve",
+    "smallest_input",
 ]
 
 
@@ -76,6 +77,18 @@ def fit_input(plan: Plan, shape: Shape) -> Shape:
     """
     resolve(plan, shape)
     return shape
+
+
+def smallest_input(plan: Plan) -> Shape:
+    """Shape of the smallest input the plan's net takes; the one shape there is for features.
+
+    Raises:
+        UsageError: a word or size the card does not take.
+    """
+    found = card(plan.model)
+    plan = found.resolve(plan)
+    side = found.smallest_side(plan)
+    return found.shape(plan, None if found.flat else (plan.in_channels or 0, side, side))
 
 
 def blueprint(plan: Plan, input_shape: Shape | None = None) -> nn.Module:

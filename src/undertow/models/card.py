@@ -59,6 +59,7 @@ class Card:
         weights: tags of published weights.
         stages: near input first, as named for freezing.
         smallest_for: `smallest` where it depends on the plan; None: it does not.
+        check: raises a UsageError where a resolved plan's sizes do not build on such inputs.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Card:
     weights: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
     smallest_for: Callable[[Plan], int] | None = None
+    check: Callable[[Plan, Shape | None], None] | None = None
 
     @property
     def parameters(self) -> int:
@@ -127,10 +129,18 @@ class Card:
             in_channels=self._channels(plan.in_channels, shape),
             train=replace(plan.train, lr=self._rate(plan.train)),
         )
-        if plan.classes is not None and plan.classes < 0:
-            raise UsageError(f"classes={plan.classes} is below 0; give a count (0: features only)")
+        for name, value, least in (
+            ("classes", plan.classes, 0),
+            ("in_channels", plan.in_channels, 1),
+        ):
+            if value is not None and value < least:
+                raise UsageError(f"{name}={value} does not build; give {least} or more")
         self.check_input(plan, shape)
         return plan
+
+    def smallest_side(self, plan: Plan) -> int:
+        """Side in pixels of the smallest input the net of a resolved plan takes; 1 for features."""
+        return self.smallest if self.smallest_for is None else self.smallest_for(plan)
 
     def shape(self, plan: Plan, shape: Shape | None = None) -> Shape:
         """Shape of one input the net is built for: the given one, else the card's own."""
@@ -144,15 +154,15 @@ class Card:
         Raises:
             UsageError: the input is smaller than the smallest, or no image where it must be one.
         """
-        if self.flat or shape is None:
-            return
-        side = self.smallest if self.smallest_for is None else self.smallest_for(plan)
-        if len(shape) != len(self.input):
+        side = self.smallest_side(plan)
+        if shape is not None and not self.flat and len(shape) != len(self.input):
             raise UsageError(
                 f"{self.name} takes images (channels, height, width), not {_sized(shape)};"
                 f" give images of {side} px or more, or use mlp"
             )
-        if min(shape[1:]) < side:
+        if self.check is not None:
+            self.check(plan, shape)
+        if shape is not None and not self.flat and min(shape[1:]) < side:
             raise UsageError(
                 f"{self.name} needs {side} px or more a side and the input has"
                 f" {shape[1]}x{shape[2]}; resize it to {side}x{side} or choose another model"

@@ -124,7 +124,6 @@ def build_conv(plan: Plan, shape: Shape) -> Plain:
     def conv(c_in: int, c_out: int) -> nn.Module:
         return nn.Conv2d(c_in, c_out, 3, padding=1, bias=made.needs_bias)
 
-    _check_pools(_pool_at(plan), _count(plan, "depth", DEEPEST), min(shape[1:]))
     return _build("conv", conv, shape[0], plan, made)
 
 
@@ -140,6 +139,18 @@ def _build(
     return Plain(layers, width, plan, recipe)
 
 
+def check_sizes(plan: Plan, shape: Shape | None) -> None:
+    """Nothing, where depth, width and pools build on inputs of `shape` (None: of any).
+
+    Raises:
+        UsageError: says what would build.
+    """
+    depth = _count(plan, "depth", DEEPEST)
+    _count(plan, "width")
+    side = min(shape[1:]) if shape is not None and len(shape) > 1 else None
+    _check_pools(_pool_at(plan), depth, side)
+
+
 def _count(plan: Plan, name: str, most: int | None = None) -> int:
     value = dict(plan.sizes)[name]
     if not isinstance(value, int) or value < 1 or (most is not None and value > most):
@@ -153,11 +164,11 @@ def _pool_at(plan: Plan) -> tuple[int, ...]:
     return (value,) if isinstance(value, int) else tuple(value)
 
 
-def _check_pools(pool_at: tuple[int, ...], depth: int, side: int) -> None:
+def _check_pools(pool_at: tuple[int, ...], depth: int, side: int | None) -> None:
     given = f"pool_at={','.join(map(str, pool_at))}"
     if pool_at and any(a >= b for a, b in pairwise((0, *pool_at, depth))):
         raise UsageError(f"{given} must rise strictly within 1 to {depth - 1} (depth={depth})")
-    fit = side.bit_length() - 1
+    fit = len(pool_at) if side is None else side.bit_length() - 1
     if len(pool_at) > fit:
         shown = ",".join(map(str, pool_at[:fit])) or "none"
         raise UsageError(
@@ -189,6 +200,7 @@ MLP = Card(
     skips=SKIPS,
     heads=1,
     train=TRAIN,
+    check=check_sizes,
 )
 CONV = Card(
     name="conv",
@@ -206,5 +218,6 @@ CONV = Card(
     heads=1,
     train=TRAIN,
     smallest_for=_smallest,
+    check=check_sizes,
 )
 CARDS = (MLP, CONV)

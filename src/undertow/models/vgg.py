@@ -7,12 +7,13 @@ sec. 3.1 says of net A; the deeper nets there start from a trained A, which a fi
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor, nn
 
 from undertow.core.plan import Choices, Plan, TrainChoices
 from undertow.core.words import NORMS
-from undertow.models.card import Card, Variant
+from undertow.models.card import Card, Shape, Variant
 from undertow.nn.auxiliary import AUX_WEIGHT, AuxHead, Output
 from undertow.nn.init import ZERO, Law, fans
 from undertow.nn.recipe import Recipe, head, recipe
@@ -103,6 +104,11 @@ def _stages(column: Column, c_in: int, recipe: Recipe) -> list[list[nn.Module]]:
     return stages
 
 
+def build_vgg(column: str, plan: Plan, shape: Shape) -> VGG:
+    """The net of a column of table 1 (a key of `TABLE_1`)."""
+    return VGG(TABLE_1[column], plan, recipe(plan.choices))
+
+
 def published_init(path: str, layer: nn.Module, act: str) -> tuple[Law, Law]:
     """As the checkpoints' reference: He over fan-out for convolutions, N(0, .01²) for linears."""
     weight = layer.weight
@@ -138,7 +144,7 @@ def _card(name: str, column: str, norm: str = "none") -> Card:
         family="vgg",
         paper="Simonyan & Zisserman, ICLR 2015",
         year=2014,
-        build=lambda plan, shape: VGG(TABLE_1[column], plan, recipe(plan.choices)),
+        build=partial(build_vgg, column),
         input=(3, 224, 224),
         smallest=32,
         classes=1000,

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from undertow.core.activation import FACTS
 from undertow.core.errors import UsageError, unknown
@@ -194,6 +195,8 @@ def _draw(layer: nn.Module, path: str, laws: tuple[Law, Law], seed: int) -> None
         if parameter is not None:
             own = zlib.crc32(f"{seed}/{path}.{name}".encode())
             fill(parameter, law, torch.Generator().manual_seed(own))
+            if parametrize.is_parametrized(layer, name):
+                setattr(layer, name, parameter)  # filled was a value computed from its originals
 
 
 def _restart(module: Any) -> None:
