@@ -3,7 +3,15 @@
 import math
 from collections.abc import Sequence
 
-from undertow.core.derive import Decay, decay, line_best, one_batch_progress, progress
+from undertow.core.derive import (
+    Decay,
+    decay,
+    learned,
+    line_best,
+    one_batch_progress,
+    progress,
+    stuck,
+)
 from undertow.core.finding import Cause, Experiment, Remedy, Symptom
 from undertow.core.record import Record, Snapshot
 from undertow.report.numbers import MISSING, counted, number, ratio, span
@@ -249,10 +257,20 @@ def health(report: Report) -> tuple[tuple[str, str], ...]:
             else _speaks(report, area)
         )
         state = "good" if measured else "unmeasured"
+        if area == "progress" and _stands_still(report):
+            state = "bad"
         if own:
             state = "note" if all(s.note for s in own) else "bad"
         states.append((area, state))
     return tuple(states)
+
+
+def _stands_still(report: Report) -> bool:
+    """Whether the loss is no better than guessing: of one batch, or of the run so far."""
+    record = report.record
+    if record.kind == "check":
+        return learned(record) is False
+    return not report.diagnosis.watching and stuck(record, record.last_step)
 
 
 def _speaks(report: Report, area: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from undertow.core.codec import decode, encode
-from undertow.core.errors import EnvironmentFault, UsageError
+from undertow.core.errors import EnvironmentFaultError, UsageError
 from undertow.core.finding import Cause, Diagnosis, Remedy, Symptom
 from undertow.core.record import Cell, Layer, Record
 from undertow.core.run import Evaluation
@@ -113,7 +113,7 @@ class Report:
             command: what repeats the report; "" = worked out from the record.
 
         Raises:
-            EnvironmentFault: the file cannot be written.
+            EnvironmentFaultError: the file cannot be written.
         """
         from undertow.report.page import Part, render
 
@@ -186,7 +186,7 @@ def write(path: Path, text: str) -> None:
     """The text in the file, whole or not at all: written beside it, then renamed.
 
     Raises:
-        EnvironmentFault: the folder is missing, not writable, or the disk is full.
+        EnvironmentFaultError: the folder is missing, not writable, or the disk is full.
     """
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -202,8 +202,8 @@ def write(path: Path, text: str) -> None:
         raise _unwritable(path, error) from error
 
 
-def _unwritable(path: Path, error: OSError) -> EnvironmentFault:
-    return EnvironmentFault(
+def _unwritable(path: Path, error: OSError) -> EnvironmentFaultError:
+    return EnvironmentFaultError(
         f"cannot write {path}: {error.strerror or error}; give a path in a folder that exists "
         "and can be written"
     )
