@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TypeVar
 
+from undertow.core.activation import FACTS
 from undertow.core.record import Record, Scalars, Snapshot
 
 T = TypeVar("T")
 
 W = 20  # steps: the window of scalar rules
+TREND = 50  # losses: half the steps of the verdict, so that noise does not pass for a fall
 SMOOTH = 10  # steps in the median that smooths a loss
 GUESSING = 0.9  # progress above it is no better than the best constant answer
 MOVES = 0.02  # share of (loss - best possible) a loss must fall by in W steps to "move"
 VERDICT = 100  # steps: the in-training verdict; earlier alarms are wrong too often
 ONE_BATCH = 0.9  # the probe steps must beat this share of the constant loss
 DIVERGED = 1.5  # one-batch loss over the first loss that means the step is too large
-HOLD = 3  # last probe steps that must all lie below the mark
+HOLD = 3  # probe steps that count as their end
 ROWS = 3  # sampled rows a layer rule must hold in, during training
 RAW_RMS = 5.0  # root mean square of features that nobody standardised
 RAW_MAX = 30.0  # largest magnitude of such features
@@ -70,6 +72,12 @@ def growth(record: Record, snap: Snapshot) -> float | None:
     if len(values) < 2 or not all(map(math.isfinite, values)) or min(values) <= 0:
         return None
     return math.log10(values[-1] / values[0])
+
+
+def rectifies(act: str) -> bool:
+    """Whether an activation is a ReLU or a leaky one: a line above 0, a flatter one below."""
+    slope = FACTS[act].negative_slope if act in FACTS else None
+    return slope is not None and slope < 1
 
 
 def spread(record: Record, snap: Snapshot) -> float:
@@ -153,13 +161,18 @@ def smoothed(record: Record, step: int) -> float | None:
 
 
 def _last_losses(metrics: Sequence[Scalars], step: int, count: int) -> Iterator[float]:
+    return (loss for _, loss in _points(metrics, step, count))
+
+
+def _points(metrics: Sequence[Scalars], step: int, count: int) -> Iterator[tuple[int, float]]:
+    """(step, loss) of the last measured losses up to a step, newest first."""
     at = bisect_right(metrics, step, key=lambda m: m.step)
     while at > 0 and count > 0:
         at -= 1
         loss = metrics[at].loss
         if loss is not None:
             count -= 1
-            yield loss
+            yield metrics[at].step, loss
 
 
 def window(record: Record, step: int) -> tuple[float, ...]:
@@ -177,29 +190,48 @@ def progress(record: Record, step: int) -> float | None:
     return loss / record.const_loss
 
 
+def trend(record: Record, step: int) -> float | None:
+    """Loss gained a step over the last 50 losses up to `step`: their Theil-Sen slope; < 0 falls."""
+    points = list(_points(record.metrics, step, TREND))
+    if len(points) <= SMOOTH or not all(math.isfinite(loss) for _, loss in points):
+        return None
+    return median((b - a) / (t - s) for s, a in points for t, b in points if s < t)
+
+
 def moving(record: Record, step: int) -> bool:
-    """Whether the smoothed loss fell by 2 % of what is left to gain in the last 20 steps."""
-    now, then = smoothed(record, step), smoothed(record, step - W)
-    if now is None or then is None or not math.isfinite(now):
+    """Whether the loss is on its way below guessing, not merely on its way down.
+
+    Its trend must take 2 % of what is left to gain in 20 steps, and carry it below .9 of the
+    constant loss within 100 more: a bad start falls towards the constant answer by its last bias
+    alone. Where the constant loss is unknown the first condition decides.
+    """
+    now, slope = smoothed(record, step), trend(record, step)
+    if now is None or slope is None or not math.isfinite(now):
         return False
-    return then - now >= MOVES * (then - record.best_loss)
+    if -slope * W < MOVES * (now - record.best_loss):
+        return False
+    return not record.const_loss or now + slope * VERDICT < GUESSING * record.const_loss
 
 
 def learned(record: Record) -> bool | None:
-    """Whether the probe steps beat .9 of the constant loss on one batch; None: none were taken."""
+    """Whether the probe steps end below .9 of the constant loss; None: none were taken."""
     reached = one_batch_progress(record)
     return None if reached is None else reached < ONE_BATCH
 
 
 def one_batch_progress(record: Record) -> float | None:
-    """The lowest loss of the probe steps over the constant loss (by trend where unknown)."""
+    """Where the probe steps end: the lowest of their last 3 losses over the constant loss.
+
+    A low loss before the end is no success: a rate too high passes low ground on its way. Where
+    the constant loss is unknown the first loss takes its place.
+    """
     losses = record.one_batch
     if not losses:
         return None
     if not all(map(math.isfinite, losses)):
         return math.inf
     base = record.const_loss if record.const_loss else losses[0]
-    return min(losses) / base if base > 0 else 0.0
+    return min(losses[-HOLD:]) / base if base > 0 else 0.0
 
 
 def stuck(record: Record, step: int) -> bool:

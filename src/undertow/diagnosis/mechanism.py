@@ -16,6 +16,7 @@ from undertow.core.derive import (
     line_at,
     line_best,
     raw_input,
+    rectifies,
     spread,
 )
 from undertow.core.finding import Experiment, Symptom
@@ -132,21 +133,24 @@ def _input(record: Record, symptoms: Sequence[Symptom]) -> str | None:
     return "input-scale" if raw_input(record) else None
 
 
-def _sick(judge: Callable[[Record, Snapshot], str | None]) -> Step:
-    """A step that reads layer rows: at the start, else later, where a hard step is to blame."""
+def _born(judge: Callable[[Record, Snapshot], str | None]) -> Step:
+    """A step of the list that reads the layers at the start, before any update."""
 
     def step(record: Record, symptoms: Sequence[Symptom]) -> str | None:
         start = first(record)
-        word = None if start is None else judge(record, start)
-        if word is not None or record.kind == "check":
-            return word
-        last = record.snapshots[-1] if record.snapshots else None
-        word = None if last is None else judge(record, last)
-        if word is None or start is None:
-            return word
-        return "lr-high" if _hard_step(record) else word
+        return None if start is None else judge(record, start)
 
     return step
+
+
+def _became(record: Record, symptoms: Sequence[Symptom]) -> str | None:
+    """What the last rows of a run show that the first did not; after a hard step: the rate's."""
+    last = record.snapshots[-1] if record.snapshots else None
+    if record.kind == "check" or last is None:
+        return None
+    words = (judge(record, last) for judge in JUDGES)
+    word = next((w for w in words if w is not None), None)
+    return "lr-high" if word is not None and _hard_step(record) else word
 
 
 def _dead(record: Record, snap: Snapshot) -> str | None:
@@ -158,14 +162,8 @@ def _dead(record: Record, snap: Snapshot) -> str | None:
     return "vanishing" if known else None
 
 
-def rectifies(word: str) -> bool:
-    """Whether the activation is a ReLU or a leaky one: one line above 0, a flatter one below."""
-    slope = FACTS[word].negative_slope
-    return slope is not None and slope < 1
-
-
 def _any_rectifier(record: Record) -> bool:
-    return any(y.act in FACTS and rectifies(y.act) for y in record.layers)
+    return any(rectifies(y.act) for y in record.layers)
 
 
 def _saturated(record: Record, snap: Snapshot) -> str | None:
@@ -221,16 +219,18 @@ def too_low(record: Record, symptoms: Sequence[Symptom]) -> str | None:
     return "lr-low" if slow and far else None
 
 
+JUDGES = (_dead, _saturated, _exploding, _vanishing)
 STEPS: tuple[Step, ...] = (
     _static,
     _born_non_finite,
-    _sick(_dead),
+    _born(_dead),
     _input,
-    _sick(_saturated),
-    _sick(_exploding),
-    _sick(_vanishing),
+    _born(_saturated),
+    _born(_exploding),
+    _born(_vanishing),
     too_high,
     too_low,
+    _became,
 )
 
 
@@ -276,8 +276,7 @@ def _stands_for(record: Record, e: Experiment, word: str) -> str | None:
 def _shape(record: Record) -> str:
     """What the layers show at the start; vanishing where they show nothing."""
     start = first(record)
-    judges = (_dead, _saturated, _exploding, _vanishing)
-    words = (judge(record, start) for judge in judges if start is not None)
+    words = (judge(record, start) for judge in JUDGES if start is not None)
     return next((w for w in words if w is not None), "vanishing")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from undertow.core.activation import FACTS
-from undertow.core.derive import held, learned, stuck
+from undertow.core.derive import held, learned, rectifies, stuck
 from undertow.core.finding import Evidence, Symptom
 from undertow.core.record import Record, Snapshot
 from undertow.core.rule import rule
@@ -54,10 +54,10 @@ def _layers(
 
 
 def _off(record: Record, path: str, *, exact: bool) -> bool:
-    """Whether the layer feeds ReLU or one of its family (`exact`: slope 0 below 0)."""
+    """Whether the layer feeds ReLU or a leaky one (`exact`: 0 for every x ≤ 0)."""
     layer = record.layer(path)
     word = "" if layer is None else layer.act
-    return word == "relu" if exact else word in FACTS and FACTS[word].relu_family
+    return word in FACTS and FACTS[word].relu_family if exact else rectifies(word)
 
 
 def _symptom(

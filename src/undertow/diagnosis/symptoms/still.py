@@ -8,6 +8,7 @@ from undertow.core.finding import Evidence, Symptom
 from undertow.core.record import Record, Snapshot
 from undertow.core.rule import rule
 
+ROUNDED = 1e-6  # gradient over weight: times a usual rate it is below float32's 2⁻²⁴
 ROLES = ("hidden", "head", "norm")
 
 
@@ -21,8 +22,8 @@ ROLES = ("hidden", "head", "norm")
 def zero_gradient(record: Record) -> Iterator[Symptom]:
     """Weight gradients of exactly 0, of all layers or of some; frozen ones are not measured.
 
-    Before training a net that learns the batch all the same has started from a zero on purpose
-    (a zero-initialised gain or head, which the first step moves): that is a note.
+    Before training there is one row only. A net may start from a zero on purpose (a gain or a
+    head of 0, which the first step moves): unless all is zero or the probe steps fail, a note.
     """
     found = held(record, lambda snap: _zeros(record, snap))
     if found is None:
@@ -32,7 +33,7 @@ def zero_gradient(record: Record) -> Iterator[Symptom]:
     seen = tuple(Evidence("wgrad_l2", path, step, 0.0, 0.0) for path in layers)
     everything = len(layers) == measured
     who = "every weight" if everything else f"the weight of {_named(layers)}"
-    note = record.kind == "check" and not everything and learned(record) is True
+    note = record.kind == "check" and not everything and learned(record) is not False
     yield Symptom(
         "UT106", "zero-gradient", layers, since, seen, f"the gradient of {who} is exactly 0", note
     )
@@ -54,6 +55,8 @@ def unchanged_parameters(record: Record) -> Iterator[Symptom]:
     step = record.snapshots[-1].step
     seen = tuple(Evidence("update_ratio", path, step, 0.0, 0.0) for path in layers)
     says = f"the step leaves {_named(layers)} bit for bit unchanged though a gradient arrives"
+    if all(_rounds_away(record, path) for path in layers):
+        says += ", so small that rounding drops it"
     yield Symptom("UT107", "unchanged-parameters", layers, since, seen, says)
 
 
@@ -71,6 +74,14 @@ def _unchanged(record: Record, snap: Snapshot) -> tuple[str, ...] | None:
     live = {p for p, g in grads.items() if math.isfinite(g) and g > 0}
     same = tuple(p for p, v in moves.items() if v == 0 and p in live)
     return same or None
+
+
+def _rounds_away(record: Record, path: str) -> bool:
+    """Whether the gradient is so small beside the weights that float32 drops the step."""
+    snap = record.snapshots[-1]
+    grad = record.profile("wgrad_l2", snap, ROLES).get(path, 0.0)
+    weight = record.profile("weight_l2", snap, ROLES).get(path, 0.0)
+    return grad < ROUNDED * weight
 
 
 def _rate(record: Record, step: int) -> float:
