@@ -1,0 +1,56 @@
+"""Undertow: see what runs back under the waves. Build, check, watch, repair and train deep nets.
+
+Every public name is loaded on first use, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from undertow.api.build import build as build
+    from undertow.api.build import models as models
+    from undertow.api.check import check as check
+    from undertow.api.diagnose import diagnose as diagnose
+    from undertow.api.explain import explain as explain
+    from undertow.api.repair import repair as repair
+    from undertow.api.summary import summary as summary
+    from undertow.api.train import train as train
+    from undertow.api.watch import watch as watch
+    from undertow.core.errors import UndertowError as UndertowError
+    from undertow.report.report import Report as Report
+
+__all__ = [
+    "Report",
+    "UndertowError",
+    "build",
+    "check",
+    "diagnose",
+    "explain",
+    "models",
+    "repair",
+    "summary",
+    "train",
+    "watch",
+]
+_HOMES = {
+    "Report": "undertow.report.report",
+    "UndertowError": "undertow.core.errors",
+    "models": "undertow.api.build",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported when it is first asked for."""
+    if name == "__version__":
+        return version("undertow")
+    if name not in __all__:
+        raise AttributeError(f"module 'undertow' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES.get(name, f"undertow.api.{name}")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

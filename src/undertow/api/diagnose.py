@@ -1,0 +1,27 @@
+"""`ut.diagnose`: the report of a stored run, without torch."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from undertow.core.record import Record
+from undertow.diagnosis.engine import diagnose as judge
+from undertow.record.store import read_run
+from undertow.remedies.rank import rank
+from undertow.report.report import Report
+
+__all__ = ["diagnose", "report_of"]
+
+
+def report_of(record: Record) -> Report:
+    """The report of a record: diagnosis, then the remedies that answer it."""
+    found = judge(record)
+    return Report(replace(found, remedies=rank(found, record, record.plan)), record)
+
+
+def diagnose(run: str | Path) -> Report:
+    """The same report a live watch gives, from a stored run folder.
+
+    Raises:
+        UsageError: no run there, a newer format, or a file that cannot be read.
+    """
+    return report_of(read_run(Path(run)))

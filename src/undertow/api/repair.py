@@ -1,0 +1,198 @@
+"""`ut.repair`: the right remedy for the cause, proven by paired training, or an honest no."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from undertow.api.check import checked
+from undertow.core.errors import UsageError
+from undertow.core.finding import Cause, Remedy
+from undertow.core.plan import Plan, TrainChoices
+from undertow.core.verdict import Verdict
+from undertow.data.arrays import Arrays, finite
+from undertow.data.split import hold_back
+from undertow.experiment import repair as engine
+from undertow.experiment.pair import Source, seeded_alike
+from undertow.preflight import Deadline, guarded
+from undertow.report.report import Report
+
+__all__ = ["Fix", "proven", "repair"]
+
+FOREIGN = frozenset({"skip", "depth", "width"})  # fields only a plan can change
+PAIR = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Fix:
+    """What a repair found: `report`, `remedies`, `verdict`, `plan` are frozen; the rest is live."""
+
+    report: Report
+    remedies: tuple[Remedy, ...]
+    verdict: Verdict
+    tried: tuple[Verdict, ...]
+    skipped: tuple[str, ...]
+    _made: engine.Repair | None = None
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan to train with; None for a module given as code."""
+        return None if self._made is None else self._made.plan
+
+    @property
+    def source(self) -> Source | None:
+        """What to train: the source with the kept remedy's change."""
+        return None if self._made is None else self._made.source
+
+    @property
+    def kept(self) -> Remedy | None:
+        """The remedy that was shown to work; None where none was."""
+        return None if self._made is None else self._made.kept
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The repaired, trained network (not shown: the control), of the first seed."""
+        if self._made is None:
+            raise UsageError("the network is healthy: nothing was repaired and nothing trained")
+        return self._made.model
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimiser that trained `model`."""
+        if self._made is None:
+            raise UsageError("the network is healthy: nothing was repaired and nothing trained")
+        return self._made.optimizer
+
+    def diff(self) -> str:
+        """What to change in one's own code, as text; empty where nothing was shown."""
+        return "" if self._made is None else self._made.diff()
+
+
+def repair(
+    build: Callable[..., nn.Module],
+    data: object,
+    loss: object = None,
+    *,
+    step: None = None,
+    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
+    validation: object = 0.2,
+    steps: int = 300,
+    seeds: int = 3,
+    budget_s: float = 120,
+    executor: Executor | None = None,
+) -> Fix:
+    """Find what keeps a network from training, change exactly that, and prove it by training.
+
+    Args:
+        build: returns a fresh network; takes nothing or a seed.
+        data: (x, y) tensors, or an iterable of such batches (read into memory).
+        loss: a loss word or callable(outputs, targets); None as in `check`.
+        step: not taken yet: batches must be (x, y).
+        optimizer: (params) -> Optimizer; None is SGD with momentum .9 and rate .02.
+        validation: held-back data, or the share to hold back.
+        steps: optimiser steps of each trial.
+        seeds: trials an arm; fewer than 3 show nothing.
+        budget_s: seconds for everything.
+        executor: where trials run; None is a pool of processes of one thread.
+
+    Raises:
+        UsageError: data or a network that cannot be run, or `step` given.
+    """
+    if step is not None:
+        raise UsageError("repair takes (x, y) batches only, so far; step= belongs to check")
+    arrays = as_arrays("data", data)
+    if isinstance(validation, int | float):
+        kept, held = hold_back(arrays, float(validation), 0)
+    else:
+        kept, held = arrays, as_arrays("validation", validation)
+    choices = TrainChoices(lr=0.02, standardise=False, batch=64)
+    source = Source(None, _with_rate(choices, build, optimizer), build, optimizer, loss)
+    trials = engine.Trials(kept, held, steps, tuple(range(seeds)), Deadline(budget_s), executor)
+    return proven(source, trials, name=getattr(build, "__name__", "build"))
+
+
+def _with_rate(
+    choices: TrainChoices,
+    build: Callable[..., nn.Module],
+    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None,
+) -> TrainChoices:
+    if optimizer is None:
+        return choices
+    group = optimizer([nn.Parameter(torch.zeros(1))]).param_groups[0]
+    return replace(choices, lr=float(group["lr"]), l2=float(group.get("weight_decay", 0.0)))
+
+
+def proven(
+    source: Source,
+    trials: engine.Trials,
+    *,
+    name: str,
+    facts: tuple[tuple[str, str], ...] = (),
+    report: Report | None = None,
+) -> Fix:
+    """Check, then repair and prove where there is a finding; `report` skips the check."""
+    if report is None:
+        with guarded(trials.seeds[0]):
+            case = replace(engine.ready_case(source, trials), source=name)
+        report = checked(case, budget_s=trials.deadline.left / 2, facts=facts, tell=trials.tell)
+    if report.healthy:
+        said = Verdict("not-shown", None, None, (), (), why="nothing to repair: healthy")
+        return Fix(report, (), said, (), ())
+    remedies = _possible(report.remedies, source)
+    made = engine.repair(source, report.record, report.diagnosis, remedies, trials)
+    final = replace(report, verdict=made.verdict, tried=made.tried)
+    if made.verdict.word == "repaired":
+        final = replace(final, diagnosis=replace(final.diagnosis, causes=_confirmed(final.causes)))
+    skipped = (*made.skipped, *_notes(source, trials))
+    return Fix(final, made.remedies, made.verdict, made.tried, skipped, made)
+
+
+def _possible(remedies: tuple[Remedy, ...], source: Source) -> tuple[Remedy, ...]:
+    if source.plan is not None:
+        return remedies
+    return tuple(r for r in remedies if not any(e.field in FOREIGN for e in r.change))
+
+
+def _confirmed(causes: tuple[Cause, ...]) -> tuple[Cause, ...]:
+    """The first supported cause is confirmed once paired training repaired by answering it."""
+    first = next((c for c in causes if c.standing == "supported"), None)
+    return tuple(replace(c, standing="confirmed") if c is first else c for c in causes)
+
+
+def _notes(source: Source, trials: engine.Trials) -> tuple[str, ...]:
+    if source.plan is None and seeded_alike(source, trials.train.shape, trials.seeds):
+        return ("two seeds give equal weights: only the batches differ between trials",)
+    return ()
+
+
+def as_arrays(name: str, data: object) -> Arrays:
+    """(x, y) or an iterable of such batches as one data set in memory.
+
+    Raises:
+        UsageError: not that, or values that are not finite.
+    """
+    if isinstance(data, Arrays):
+        return data
+    pairs: list[Any] = (
+        [data] if _is_pair(data) else list(data) if isinstance(data, Iterable) else []
+    )
+    if not pairs or not all(_is_pair(p) for p in pairs):
+        raise UsageError(f"{name} must be (x, y) tensors or an iterable of such batches")
+    x = torch.cat([p[0] for p in pairs]).float()
+    y = torch.cat([p[1] for p in pairs])
+    finite(name, x)
+    whole = not torch.is_floating_point(y)
+    return Arrays(name, x, y, int(y.max()) + 1 if whole else 0, False)
+
+
+def _is_pair(value: object) -> bool:
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == PAIR
+        and all(isinstance(v, Tensor) for v in value)
+    )

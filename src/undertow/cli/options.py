@@ -1,0 +1,163 @@
+"""The options that several commands share, declared once, and what they mean together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import wraps
+from inspect import Parameter, signature
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from undertow.core.plan import Choices, Plan, TrainChoices
+
+Group = Mapping[str, tuple[Any, Any]]  # option name -> (annotation, default)
+Sizes = tuple[tuple[str, int | tuple[int, ...]], ...]
+Command = Callable[..., None]
+
+Model = Annotated[
+    str, typer.Argument(help="A zoo name (undertow models), module:callable or file.py:callable.")
+]
+Data = Annotated[
+    str, typer.Option(help="digits, synthetic:CxHxW:CLASSES or an .npz file with x and y.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Machine output on stdout, nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Html = Annotated[str | None, typer.Option(help="Also write the report to this file.")]
+Budget = Annotated[float, typer.Option(help="Seconds for everything.")]
+RunFolder = Annotated[str | None, typer.Option(help="Run folder; new under runs/ unless given.")]
+Validation = Annotated[float, typer.Option(help="Share of the data held back.")]
+
+
+def _option(kind: Any, help: str, *names: str) -> Any:
+    return Annotated[kind, typer.Option(*names, help=help)]
+
+
+NET: Group = {
+    "act": (_option(str | None, "Activation, as relu, sigmoid, tanh."), None),
+    "norm": (_option(str | None, "none, batch, group, layer or instance."), None),
+    "init": (_option(str | None, "torch, he, xavier, orthogonal, normal:0.01, ..."), None),
+    "skip": (_option(str | None, "none, zero-pad, projection or all-projection."), None),
+    "dropout": (
+        _option(float | None, "Share of units dropped; the card's own unless given."),
+        None,
+    ),
+    "depth": (_option(int | None, "Layers, for mlp and conv."), None),
+    "width": (_option(int | None, "Channels or units a layer, for mlp and conv."), None),
+    "pool_at": (_option(str | None, "Layers followed by a pool, as 4,8 (conv)."), None),
+    "variant": (_option(str, "published or paper."), "published"),
+    "classes": (_option(int | None, "Classes of the head; from the data unless given."), None),
+}
+TRAINING: Group = {
+    "loss": (_option(str | None, "cross-entropy, bce, mse, l1 or huber."), None),
+    "optimizer": (_option(str, "sgd, adam, adamw or rmsprop."), "sgd"),
+    "lr": (_option(float | None, "Learning rate; the card's own unless given."), None),
+    "batch": (Annotated[int, typer.Option(min=1, help="Samples a step.")], 64),
+    "clip_norm": (_option(float | None, "Clip the gradient's global L2 norm."), None),
+    "clip_value": (_option(float | None, "Clip every gradient entry."), None),
+    "l1": (_option(float, "L1 penalty: l1·sign(w) added to the gradient."), 0.0),
+    "l2": (_option(float, "L2 penalty: the optimiser's weight decay."), 0.0),
+    "standardise": (
+        _option(
+            bool | None,
+            "Input to mean 0, deviation 1 (digits, synthetic: on; files: off).",
+            "--standardise/--no-standardise",
+        ),
+        None,
+    ),
+    "seed": (_option(int, "Of weights, order and split."), 0),
+}
+
+
+def takes(*groups: Group) -> Callable[[Command], Command]:
+    """Add groups of options to a command; it gets their values in one dict, `given`."""
+    shared = {name: entry for group in groups for name, entry in group.items()}
+
+    def wrap(function: Command) -> Command:
+        own = [p for n, p in signature(function).parameters.items() if n != "given"]
+
+        @wraps(function)
+        def command(**typed: Any) -> None:
+            given = {name: typed.pop(name) for name in shared}
+            function(**typed, given=given)
+
+        added = [_parameter(name, *entry) for name, entry in shared.items()]
+        kept = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in own]
+        sign: Any = command
+        sign.__signature__ = signature(function).replace(parameters=[*kept, *added])
+        sign.__annotations__ = {p.name: p.annotation for p in (*kept, *added)}
+        return command
+
+    return wrap
+
+
+def _parameter(name: str, kind: Any, default: Any) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+def choices(given: Mapping[str, Any]) -> "Choices":
+    """The model's choices among the options given."""
+    from undertow.core.plan import Choices
+
+    return Choices(**{f.name: given[f.name] for f in fields(Choices) if f.name in given})
+
+
+def training(given: Mapping[str, Any]) -> "TrainChoices":
+    """The training's choices among the options given.
+
+    Raises:
+        UsageError: a value that cannot be.
+    """
+    from undertow.core.errors import UsageError
+    from undertow.core.plan import TrainChoices
+
+    lr = given.get("lr")
+    if lr is not None and lr <= 0:
+        raise UsageError(f"--lr {lr} does not train; give a number above 0, as 0.02")
+    held = {f.name: given[f.name] for f in fields(TrainChoices) if f.name in given}
+    return TrainChoices(**held)
+
+
+def sizes(given: Mapping[str, Any]) -> Sizes:
+    """The sizes among the options given, as a plan holds them."""
+    held = {**given, "pool_at": pools(given.get("pool_at"))}
+    names = ("depth", "width", "pool_at")
+    return tuple((n, held[n]) for n in names if held.get(n) is not None)
+
+
+def pools(text: str | None) -> tuple[int, ...] | None:
+    """`4,8` as (4, 8).
+
+    Raises:
+        UsageError: not whole numbers with commas between them.
+    """
+    from undertow.core.errors import UsageError
+
+    if text is None:
+        return None
+    try:
+        return tuple(int(v) for v in text.split(",") if v.strip())
+    except ValueError:
+        raise UsageError(f"--pool-at {text} is not a list of layers; give numbers as 4,8") from None
+
+
+def plan(model: str, given: Mapping[str, Any]) -> "Plan":
+    """The plan as typed: what is not given is None, and filled in from card and data later."""
+    from undertow.core.plan import Plan
+
+    return Plan(
+        model=model,
+        choices=choices(given),
+        sizes=sizes(given),
+        variant=given["variant"],
+        classes=given["classes"],
+        train=training(given),
+        seed=given["seed"],
+    )
+
+
+def source(model: str, data: Any, given: Mapping[str, Any]) -> Any:
+    """What the MODEL word, the options and the data make together."""
+    from undertow.api.target import source as made
+
+    return made(plan(model, given), data)

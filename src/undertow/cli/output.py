@@ -1,0 +1,66 @@
+"""What commands print: reports as text or JSON, progress on a terminal's stderr, exit codes."""
+
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from undertow.report.report import Report
+
+FINDINGS = 1
+
+
+class Progress:
+    """One line on stderr that is written over, on a terminal only; silent elsewhere."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._on = not quiet and sys.stderr.isatty()
+        self._status: Any = None
+
+    def __enter__(self) -> "Progress":
+        if self._on:
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status("starting")
+            self._status.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def tell(self, text: str) -> None:
+        """Show what is being done now."""
+        if self._status is not None:
+            self._status.update(text)
+
+
+def show(report: "Report", *, json: bool, html: str | None) -> None:
+    """Print a report and write its page where one is asked for."""
+    if json:
+        print(report.to_json())
+    else:
+        print(report.to_text(color=colourful()))
+    if html is not None:
+        report.to_html(Path(html))
+        print(f"report: {html}", file=sys.stderr if json else sys.stdout)
+
+
+def colourful() -> bool:
+    """Whether stdout is a terminal that wants colour (NO_COLOR unset)."""
+    from os import environ
+
+    return sys.stdout.isatty() and "NO_COLOR" not in environ
+
+
+def ended(good: bool) -> None:
+    """Exit 0 where all is well or done, 1 with findings or nothing shown."""
+    raise typer.Exit(0 if good else FINDINGS)

@@ -1,0 +1,111 @@
+"""The stable words of the public surface: what users type and what JSON holds."""
+
+SYMPTOMS = {
+    "vanishing-gradient": "UT101",
+    "exploding-gradient": "UT102",
+    "signal-collapse": "UT103",
+    "dead-units": "UT104",
+    "saturated-units": "UT105",
+    "zero-gradient": "UT106",
+    "unchanged-parameters": "UT107",
+    "non-finite": "UT108",
+    "no-progress": "UT109",
+    "oscillation": "UT110",
+    "overfit": "UT111",
+    "head-mismatch": "UT201",
+    "loss-mismatch": "UT202",
+    "label-error": "UT203",
+    "input-range": "UT204",
+    "symmetric-weights": "UT205",
+    "eval-gap": "UT206",
+}
+MECHANISMS = (
+    "vanishing",
+    "exploding",
+    "dead",
+    "saturated",
+    "lr-high",
+    "lr-low",
+    "input-scale",
+    "head",
+    "data",
+    "degradation",
+    "healthy",
+)
+CAUSES = (
+    "activation",
+    "initialisation",
+    "bias",
+    "depth",
+    "normalisation",
+    "learning-rate",
+    "input-scale",
+    "output-head",
+    "loss",
+    "labels",
+    "batch",
+)
+STANDINGS = ("suspected", "supported", "confirmed", "excluded")
+REMEDIES = (
+    "relu",
+    "leaky-relu",
+    "tanh",
+    "elu",
+    "he-init",
+    "xavier-init",
+    "orthogonal-init",
+    "lsuv-init",
+    "reset-bias",
+    "revive-units",
+    "batch-norm",
+    "group-norm",
+    "skip",
+    "zero-gamma",
+    "aux-head",
+    "shallower",
+    "wider",
+    "lower-lr",
+    "raise-lr",
+    "warm-up",
+    "clip-norm",
+    "clip-value",
+    "l1",
+    "l2",
+    "adam",
+    "standardise-input",
+    "fix-head",
+    "fix-loss",
+)
+ACTIVATIONS = (
+    "sigmoid",
+    "tanh",
+    "relu",
+    "leaky-relu",
+    "prelu",
+    "elu",
+    "selu",
+    "gelu",
+    "silu",
+    "mish",
+    "softplus",
+    "hard-swish",
+    "identity",
+)
+INITS = (
+    "torch",
+    "paper",
+    "xavier-uniform",
+    "xavier-normal",
+    "he-uniform",
+    "he-normal",
+    "lecun-normal",
+    "orthogonal",
+    "lsuv",
+    "normal:STD",
+)
+INIT_SHORT = {"xavier": "xavier-uniform", "he": "he-normal"}
+NORMS = ("none", "batch", "group", "layer", "instance", "lrn")
+SKIPS = ("none", "zero-pad", "projection", "all-projection")
+LOSSES = ("cross-entropy", "bce", "mse", "l1", "huber")
+VERDICTS = ("repaired", "improved", "not-shown", "worse")
+VARIANTS = ("published", "paper")

@@ -1,0 +1,155 @@
+"""Array data by name: `digits`, `synthetic:CxHxW:CLASSES`, an `.npz` file."""
+
+import hashlib
+import re
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from undertow.core.errors import UsageError
+
+MOST = 8 * 2**30  # bytes: an .npz that unpacks to more is refused unread
+SYNTHETIC = re.compile(r"synthetic:(\d+)x(\d+)x(\d+):(\d+)")
+SYNTHETIC_SAMPLES = 1024
+READABLE = "digits, synthetic:CxHxW:CLASSES or a .npz file with x and y"
+
+
+@dataclass(frozen=True, eq=False)
+class Arrays:
+    """A data set in memory: x (N, ...) float32, y (N,) int64 classes or (N, ...) float32 targets.
+
+    `classes` is 0 where y is not class numbers; `standardise` says whether the source is brought
+    to mean 0 and standard deviation 1 unless asked otherwise.
+    """
+
+    name: str
+    x: Tensor
+    y: Tensor
+    classes: int
+    standardise: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one sample."""
+        return tuple(self.x.shape[1:])
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits of the SHA-256 over shapes and bytes of x and y."""
+        digest = hashlib.sha256(f"{tuple(self.x.shape)}{tuple(self.y.shape)}".encode())
+        digest.update(self.x.contiguous().numpy().tobytes())
+        digest.update(self.y.contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def take(self, index: Tensor) -> "Arrays":
+        """The samples of an index, (K,) -> K samples."""
+        return replace(self, x=self.x[index], y=self.y[index])
+
+
+def load(source: str) -> Arrays:
+    """The data set a user named.
+
+    Raises:
+        UsageError: an unknown source, a file that cannot be read, or bad values in it.
+    """
+    if source == "digits":
+        return _digits()
+    if found := SYNTHETIC.fullmatch(source):
+        c, h, w, k = (int(v) for v in found.groups())
+        return _synthetic(source, (c, h, w), k)
+    path = Path(source)
+    if path.suffix == ".npz":
+        return _npz(path)
+    raise UsageError(f"data={source!r} cannot be read; give {READABLE}")
+
+
+def _digits() -> Arrays:
+    from sklearn.datasets import load_digits  # 2.8 s: only when digits are asked for
+
+    found = load_digits()
+    x = torch.from_numpy(found.images.astype(np.float32)).unsqueeze(1)  # -> (1797, 1, 8, 8), 0..16
+    return Arrays("digits", x, torch.from_numpy(found.target.astype(np.int64)), 10, True)
+
+
+def _synthetic(name: str, shape: tuple[int, int, int], classes: int) -> Arrays:
+    """One random template a class plus noise of the same size: easy to learn, any shape."""
+    if min(*shape, classes) < 1:
+        raise UsageError(
+            f"data={name!r}: every size must be at least 1, as in synthetic:3x32x32:10"
+        )
+    g = torch.Generator().manual_seed(0)
+    templates = torch.randn(classes, *shape, generator=g)
+    y = torch.randint(classes, (SYNTHETIC_SAMPLES,), generator=g)
+    noise = torch.randn(SYNTHETIC_SAMPLES, *shape, generator=g)
+    return Arrays(name, templates[y] + noise, y, classes, True)
+
+
+def _npz(path: Path) -> Arrays:
+    try:
+        with zipfile.ZipFile(path) as packed:
+            size = sum(i.file_size for i in packed.infolist())
+        if size > MOST:
+            raise UsageError(f"{path} unpacks to {size / 2**30:.1f} GiB; the limit is {MOST >> 30}")
+        with np.load(path, allow_pickle=False) as held:
+            x, y = _pair(path, {k: held[k] for k in held.files})
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} does not exist; give {READABLE}") from error
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        if isinstance(error, UsageError):
+            raise
+        raise UsageError(f"{path} is no readable .npz file: {error}") from error
+    return arrays(path.name, x, y)
+
+
+def _pair(path: Path, held: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    for a, b in (("x", "y"), ("X", "y"), ("images", "labels"), ("data", "target")):
+        if a in held and b in held:
+            return held[a], held[b]
+    raise UsageError(f"{path} holds {', '.join(held) or 'nothing'}; it must hold x and y")
+
+
+def arrays(name: str, x: np.ndarray, y: np.ndarray) -> Arrays:
+    """Checked tensors of two arrays; values are kept as given, never rescaled.
+
+    Raises:
+        UsageError: lengths differ, nothing in it, not numbers, NaN or infinite, negative classes.
+    """
+    if len(x) != len(y):
+        raise UsageError(f"{name}: x holds {len(x)} samples and y {len(y)}; they must be as many")
+    if len(x) == 0:
+        raise UsageError(f"{name} holds no samples; give at least one")
+    if x.dtype.kind not in "fiub" or y.dtype.kind not in "fiub":
+        raise UsageError(f"{name}: x is {x.dtype} and y {y.dtype}; both must be numbers")
+    floats = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32))
+    if floats.ndim == 3:
+        floats = floats.unsqueeze(1)
+    finite(name, floats)
+    if y.dtype.kind == "f":
+        targets = torch.from_numpy(np.ascontiguousarray(y, dtype=np.float32))
+        finite(f"{name} targets", targets)
+        return Arrays(name, floats, targets, 0, False)
+    labels = torch.from_numpy(np.ascontiguousarray(y, dtype=np.int64)).reshape(len(y))
+    if int(labels.min()) < 0:
+        raise UsageError(f"{name}: label {int(labels.min())} is negative; classes count from 0")
+    return Arrays(name, floats, labels, int(labels.max()) + 1, False)
+
+
+def finite(name: str, x: Tensor) -> None:
+    """Nothing, if all values are finite.
+
+    Raises:
+        UsageError: naming the first sample that holds a NaN or an infinity.
+    """
+    if bool(torch.isfinite(x.sum(dtype=torch.float64))):
+        return
+    bad = ~torch.isfinite(x.reshape(len(x), -1)).all(1)
+    if bool(bad.any()):
+        first = int(bad.nonzero()[0, 0])
+        raise UsageError(
+            f"{name}: sample {first} holds NaN or Inf ({int(bad.sum())} of {len(x)} samples do); "
+            "remove or fill these values first"
+        )

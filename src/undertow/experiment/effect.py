@@ -1,0 +1,168 @@
+"""Paired effects with their interval, and the word a paired trial has earned."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from undertow.core.plan import Edit
+from undertow.core.verdict import Effect, Trial, Verdict
+
+CAP = 2.0  # a loss this many times the constant answer's, or not finite, counts as this
+TRAINS = 0.9  # training loss over the constant answer's below which a net trains
+HALF_WAY = 0.5  # share of the way from the constant answer to the best arm that a repair must go
+HELD_BACK = 0.95  # held-back loss over the constant answer's below which a repair generalises
+SEEDS = 3  # fewer show nothing
+# Student's t, two-sided 95 %, by degrees of freedom (Fisher & Yates 1963, table III)
+T95 = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
+    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
+)  # fmt: skip
+NORMAL = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """The trials of one paired experiment, by arm, each in the order of the seeds."""
+
+    control: tuple[Trial, ...]
+    treated: tuple[Trial, ...]
+    decoy: tuple[Trial, ...] = ()
+
+
+def interval(values: Sequence[float]) -> tuple[float, float]:
+    """95 % t interval of the mean; infinite with fewer than two values."""
+    n = len(values)
+    if n < 2:
+        return -math.inf, math.inf
+    t = T95[n - 2] if n - 2 < len(T95) else NORMAL
+    half = t * stdev(values) / math.sqrt(n)
+    return fmean(values) - half, fmean(values) + half
+
+
+def effect(arm: Sequence[Trial], base: Sequence[Trial]) -> Effect | None:
+    """Mean paired difference arm − base of the judged loss; negative is better. None: no pairs."""
+    held = all(t.held_back is not None for t in (*arm, *base))
+    by_seed = {t.seed: judged(t, held) for t in base}
+    gaps = [judged(t, held) - by_seed[t.seed] for t in arm if t.seed in by_seed]
+    if not gaps:
+        return None
+    low, high = interval(gaps)
+    mean = fmean(gaps)
+    agree = sum(1 for g in gaps if g * mean > 0)
+    metric = "held-back" if held else "training"
+    return Effect(mean, low, high, len(gaps), agree, f"{metric} loss / constant loss")
+
+
+def judged(trial: Trial, held: bool) -> float:
+    """The trial's held-back (else training) loss over the constant answer's, capped at 2."""
+    value = trial.held_back if held else trial.train
+    return CAP if value is None or not math.isfinite(value) else min(CAP, value)
+
+
+def verdict(arms: Arms, remedy: str, edits: tuple[Edit, ...], cut: bool = False) -> Verdict:
+    """The word of a paired trial and the sentence that says why.
+
+    Args:
+        arms: control, treated and decoy trials over the same seeds and batches.
+        remedy: what the treated arm was given.
+        edits: its change.
+        cut: whether the budget ended the experiment early.
+    """
+    shown = effect(arms.treated, arms.control)
+    against = effect(arms.treated, arms.decoy) if arms.decoy else None
+    word, why = _word(arms, shown, against, cut)
+    return Verdict(
+        word=word,
+        effect=shown,
+        interval=None if shown is None else (shown.low, shown.high),
+        seeds=tuple(t.seed for t in arms.treated),
+        trials=(*arms.control, *arms.treated, *arms.decoy),
+        side_effects=_side_effects(arms),
+        why=why,
+        remedy=remedy,
+        edits=edits,
+        decoy=against,
+    )
+
+
+def _word(arms: Arms, shown: Effect | None, against: Effect | None, cut: bool) -> tuple[str, str]:
+    """The first line of the table of words that applies."""
+    if shown is None or cut or shown.seeds < SEEDS:
+        seeds = 0 if shown is None else shown.seeds
+        ended = " (budget)" if cut else ""
+        return "not-shown", f"only {seeds} of at least {SEEDS} paired seeds ran{ended}"
+    against_high = None if against is None else against.high
+    refused = (
+        (_new_non_finite(arms), "worse", "the change brings losses that are not finite"),
+        (shown.low > 0, "worse", "the interval of the effect lies on the wrong side of 0"),
+        (shown.high >= 0, "not-shown", "the interval of the effect includes 0"),
+        (
+            against_high is not None and against_high >= 0,
+            "not-shown",
+            "a change that should not help did as well",
+        ),
+    )
+    for applies, word, why in refused:
+        if applies:
+            return word, why
+    return _earned(arms, against)
+
+
+def _earned(arms: Arms, against: Effect | None) -> tuple[str, str]:
+    """`repaired` where every condition holds, else `improved` and the first that does not."""
+    failed = _unmet(arms) or ("no decoy was run" if against is None else "")
+    if failed:
+        return "improved", failed
+    n = len(arms.treated)
+    return "repaired", f"trains in {n} of {n} seeds, the control in {_training(arms.control)}"
+
+
+def _unmet(arms: Arms) -> str:
+    """The first condition of `repaired` that does not hold; empty when all do."""
+    best = min(judged(t, False) for t in (*arms.control, *arms.treated, *arms.decoy))
+    far = [t for t in arms.treated if 1 - judged(t, False) < HALF_WAY * (1 - best)]
+    if len(arms.treated) != _training(arms.treated) or far:
+        return f"it trains in {_training(arms.treated)} of {len(arms.treated)} seeds only"
+    if any(t.symptoms for t in arms.treated):
+        return "a symptom stays in some seed"
+    held = [t.held_back for t in arms.treated]
+    if any(h is None for h in held):
+        return "training loss only: no held-back data"
+    known = [min(CAP, h) for h in held if h is not None]
+    if fmean(known) >= HELD_BACK or interval(known)[1] >= 1:
+        return "the held-back loss is not shown to beat the best constant answer"
+    if _training(arms.control) * 2 >= len(arms.control):
+        return "the unrepaired control mostly trains too"
+    return ""
+
+
+def _training(arm: Sequence[Trial]) -> int:
+    return sum(1 for t in arm if judged(t, False) < TRAINS)
+
+
+def _new_non_finite(arms: Arms) -> bool:
+    def broken(arm: Sequence[Trial]) -> bool:
+        return any(t.first_bad_step is not None for t in arm)
+
+    return broken(arms.treated) and not broken(arms.control)
+
+
+def _side_effects(arms: Arms) -> tuple[str, ...]:
+    """What else changed: parameters, seconds a step, symptoms that were not there."""
+    control, treated = arms.control[0], arms.treated[0]
+    out = []
+    if control.parameters != treated.parameters:
+        share = treated.parameters / max(1, control.parameters) - 1
+        out.append(f"parameters {control.parameters:,} → {treated.parameters:,} ({share:+.1%})")
+    paces = [
+        sum(t.seconds for t in arm) / max(1, sum(t.steps for t in arm))
+        for arm in (arms.control, arms.treated)
+    ]
+    if min(paces) > 0:
+        out.append(f"time a step × {paces[1] / paces[0]:.2f}")
+    old = {s for t in arms.control for s in t.symptoms}
+    new = sorted({s for t in arms.treated for s in t.symptoms} - old)
+    if new:
+        out.append(f"new: {', '.join(new)}")
+    return tuple(out)

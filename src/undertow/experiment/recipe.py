@@ -1,0 +1,92 @@
+"""A change as text: what to edit in one's own code."""
+
+from collections.abc import Iterable
+
+from undertow.core.plan import Edit
+from undertow.experiment.pair import Source
+
+MODULES = {
+    "relu": "nn.ReLU()",
+    "leaky-relu": "nn.LeakyReLU(0.01)",
+    "tanh": "nn.Tanh()",
+    "elu": "nn.ELU()",
+    "sigmoid": "nn.Sigmoid()",
+    "gelu": "nn.GELU()",
+    "selu": "nn.SELU()",
+    "silu": "nn.SiLU()",
+    "softplus": "nn.Softplus()",
+    "identity": "nn.Identity()",
+}
+NORMS = {"batch": "nn.BatchNorm2d(width)", "group": "nn.GroupNorm(groups, width)"}
+INITS = {
+    "he-normal": "nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')",
+    "xavier-uniform": "nn.init.xavier_uniform_(layer.weight)",
+    "orthogonal": "nn.init.orthogonal_(layer.weight, gain)",
+}
+FIXED = {
+    "reset_bias": ["+ nn.init.zeros_(layer.bias)  # of every layer that feeds an activation"],
+    "skip": ["- x = block(x)", "+ x = x + block(x)  # over pairs; a 1x1 where shapes differ"],
+    "standardise": ["+ x = (x - mean) / std  # of the training set, per channel or feature"],
+    "clip_norm": [
+        "+ nn.utils.clip_grad_norm_(net.parameters(), {value})  # between backward() and step()"
+    ],
+}
+
+
+def recipe(edits: Iterable[Edit], before: Source) -> str:
+    """The edits as lines to take out (-) and put in (+), then the same as options of a plan."""
+    edits = tuple(edits)
+    lines = [line for e in edits for line in _lines(e, before)]
+    if before.plan is not None:
+        words = " ".join(f"--{e.field.replace('_', '-')} {e.value}" for e in edits)
+        lines.append(
+            f"# the same for the built net: undertow train {before.plan.model} ... {words}"
+        )
+    return "\n".join(lines)
+
+
+def _lines(e: Edit, before: Source) -> list[str]:
+    was = None if before.plan is None else before.plan.get(e.field)
+    made = {
+        "act": _act,
+        "norm": _norm,
+        "init": _init,
+        "optimizer": _optimizer,
+    }.get(e.field)
+    if made is not None:
+        return made(e, was, before)
+    if e.field in FIXED:
+        return [line.format(value=e.value) for line in FIXED[e.field]]
+    return [f"- {e.field} = {was}", f"+ {e.field} = {e.value}"]
+
+
+def _act(e: Edit, was: object, _: Source) -> list[str]:
+    return [
+        f"- {MODULES.get(str(was), 'the activation')}",
+        f"+ {MODULES.get(str(e.value), str(e.value))}",
+    ]
+
+
+def _norm(e: Edit, _: object, before: Source) -> list[str]:
+    act = "act" if before.plan is None else MODULES.get(str(before.plan.get("act")), "act")
+    norm = NORMS.get(str(e.value), f"a {e.value} norm")
+    return [
+        f"- nn.Conv2d(c, width, 3, padding=1), {act}",
+        f"+ nn.Conv2d(c, width, 3, padding=1, bias=False), {norm}, {act}",
+    ]
+
+
+def _init(e: Edit, _: object, __: Source) -> list[str]:
+    call = INITS.get(str(e.value), f"{e.value} on layer.weight")
+    return [
+        "+ for layer in the convolutions and linear layers:",
+        f"+     {call}",
+        "+     nn.init.zeros_(layer.bias)",
+    ]
+
+
+def _optimizer(e: Edit, was: object, _: Source) -> list[str]:
+    return [
+        f"- optimizer = {str(was).upper()}(...)",
+        f"+ optimizer = torch.optim.{str(e.value).title()}(...)",
+    ]

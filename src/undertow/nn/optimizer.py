@@ -1,0 +1,98 @@
+"""Optimisers: made from choices, re-made on a copy, read as numbers, their rate scaled."""
+
+from collections.abc import Callable, Iterable
+from inspect import signature
+from typing import Any
+
+from torch import nn, optim
+from torch.optim import Optimizer
+
+from undertow.core.errors import UsageError, unknown
+from undertow.core.plan import TrainChoices
+from undertow.core.record import OptimizerFacts
+
+Factory = Callable[[Iterable[nn.Parameter]], Optimizer]
+OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
+
+
+def from_choices(choices: TrainChoices, params: Iterable[nn.Parameter]) -> Optimizer:
+    """The optimiser the training choices name; l2 is its weight decay.
+
+    Raises:
+        UsageError: an unknown optimiser word.
+    """
+    lr = 0.02 if choices.lr is None else choices.lr
+    decay = choices.l2
+    if choices.optimizer == "sgd":
+        return optim.SGD(params, lr=lr, momentum=choices.momentum, weight_decay=decay)
+    if choices.optimizer == "adam":
+        return optim.Adam(params, lr=lr, weight_decay=decay)
+    if choices.optimizer == "adamw":
+        return optim.AdamW(params, lr=lr, weight_decay=decay)
+    if choices.optimizer == "rmsprop":
+        return optim.RMSprop(params, lr=lr, weight_decay=decay)
+    raise unknown("optimizer", choices.optimizer, OPTIMIZERS)
+
+
+def remake(optimizer: object, net: nn.Module) -> Factory:
+    """`(params) -> Optimizer` like the one given, for copies of `net`: class, defaults, groups.
+
+    Args:
+        optimizer: an `Optimizer` of `net`'s parameters, or already such a callable.
+        net: the module whose parameters the instance holds; its order names the groups.
+
+    Raises:
+        UsageError: neither an optimiser nor callable.
+    """
+    if not isinstance(optimizer, Optimizer):
+        if not callable(optimizer):
+            raise UsageError(
+                f"optimizer={optimizer!r} is none; give an Optimizer or (params) -> Optimizer"
+            )
+        return optimizer
+    order = {id(p): i for i, p in enumerate(net.parameters())}
+    plain = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
+    places = [[order[id(p)] for p in g["params"] if id(p) in order] for g in optimizer.param_groups]
+    kind: Any = type(optimizer)
+    takes = signature(kind.__init__).parameters
+    first = {k: v for k, v in optimizer.defaults.items() if k in takes}
+
+    def make(params: Iterable[nn.Parameter]) -> Optimizer:
+        held = list(params)
+        groups = [
+            {**options, "params": [held[i] for i in at if i < len(held)]}
+            for options, at in zip(plain, places, strict=True)
+        ]
+        grouped = {i for at in places for i in at}
+        added = [p for i, p in enumerate(held) if i not in grouped and i >= len(order)]
+        if added:
+            groups[0]["params"] = [*groups[0]["params"], *added]
+        return kind([g for g in groups if g["params"]], **first)  # type: ignore[no-any-return]
+
+    return make
+
+
+def scaled(make: Factory, factor: float) -> Factory:
+    """The same optimiser with every group's rate times `factor`."""
+
+    def build(params: Iterable[nn.Parameter]) -> Optimizer:
+        made = make(params)
+        for group in made.param_groups:
+            group["lr"] = group["lr"] * factor
+        return made
+
+    return build
+
+
+def facts(optimizer: Optimizer, clip_norm: float | None = None) -> OptimizerFacts:
+    """The optimiser in numbers, of its first group."""
+    group = optimizer.param_groups[0]
+    beta = group.get("momentum", 0.0)
+    return OptimizerFacts(
+        name=type(optimizer).__name__.lower(),
+        lr=float(group["lr"]),
+        momentum=float(beta or 0.0),
+        nesterov=bool(group.get("nesterov", False)),
+        clip_norm=clip_norm,
+        weight_decay=float(group.get("weight_decay", 0.0) or 0.0),
+    )

@@ -1,0 +1,1 @@
+"""Layer 4: one readable loop, its checkpoints, what it writes."""
