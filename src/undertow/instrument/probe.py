@@ -1,10 +1,10 @@
 """Hooks on a network's layers that reduce what passes to one row of numbers a call."""
 
-import math
-from collections.abc import Iterable, Iterator
+import copy
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,31 +12,16 @@ from torch.autograd import Variable
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
-from undertow.core.record import Cell, Column, Layer, Snapshot
-from undertow.core.stats import COLUMNS
+from undertow.core.record import Layer, Snapshot
+from undertow.instrument.calls import first_tensor, unwrapped
 from undertow.instrument.reduce import fetch, l2_each, measure_backward, measure_forward
-from undertow.instrument.rows import Row, combined, new_row
-from undertow.instrument.trace import Call, Hook, Tracer, first_tensor, unwrapped
+from undertow.instrument.rows import Row, new_row
+from undertow.instrument.table import Norms, Origin, Table, norms_of
+from undertow.instrument.trace import Call, Hook, Tracer
 from undertow.instrument.units import DeadUnits
 from undertow.record.schema import as_written
 
-SCALED = ("grad_l2", "grad_max", "wgrad_l2", "rel_grad")  # proportional to the loss scale
 MAX_NOTES = 20  # a fault in a hook tends to repeat: more of them say nothing new
-INPUT = "input"  # stands for a layer where the data themselves are not finite
-Table = dict[tuple[str, str], list[float]]  # (row, statistic) -> one number a micro-batch
-
-
-class Origin(NamedTuple):
-    """Where a non-finite value came from: the first call that made one of finite inputs.
-
-    `direction` is "forward" or "backward", `kind` "nan" or "inf", `largest` the largest finite
-    value before it. The layer "input" means that the data were not finite.
-    """
-
-    layer: str
-    direction: str
-    kind: str
-    largest: float
 
 
 class Probe:
@@ -61,6 +46,7 @@ class Probe:
         self.notes: list[str] = []
         self.grad_norm: float | None = None  # over all parameters, as last read
         self.origin: Origin | None = None
+        self.output_shape: tuple[int, ...] | None = None
         self._optimizer = optimizer
         self._tracer = Tracer(self.net, self)
         self._hooks: list[RemovableHandle] = []
@@ -73,7 +59,7 @@ class Probe:
     def _forget(self) -> None:
         self._latest, self._queued = None, False
         self._data: list[Tensor] = []
-        self._graded: tuple[list[int], Tensor] = ([], torch.zeros(0))
+        self._graded = Norms([], torch.zeros(0))
         self._before: dict[int, Tensor] = {}
 
     @contextmanager
@@ -105,7 +91,7 @@ class Probe:
 
     def before_update(self) -> None:
         """Copy the trainable weights, so that `read` can tell how far the update moved them."""
-        if not self._graded[0]:
+        if not self._graded.ids:
             self._after_backward()
         with torch.no_grad():
             held = [w for w in self._weights() if w.requires_grad]
@@ -119,6 +105,11 @@ class Probe:
         data = first_tensor(inputs)
         if data is not None:
             self._data.append(data.sum(dtype=torch.float32))
+
+    def ended(self, output: Any) -> None:
+        """A forward pass ended: its output's shape is kept."""
+        out = first_tensor(output)
+        self.output_shape = None if out is None else tuple(out.shape)
 
     def layer(self, call: Call) -> None:
         """A layer with weights was called: from now on an activation is its own."""
@@ -189,10 +180,11 @@ class Probe:
 
     def _after_backward(self) -> None:
         self._queued = False
-        grads = [(id(p), p.grad) for p in self.net.parameters() if p.grad is not None]
-        dense = [(i, g.detach()) for i, g in grads if g.layout == torch.strided and g.numel()]
+        trained = [p for p in self.net.parameters() if p.requires_grad]
+        grads = [(id(p), p.grad.detach()) for p in trained if p.grad is not None]
+        dense = [(i, g) for i, g in grads if g.layout == torch.strided and g.numel()]
         with torch.no_grad():
-            self._graded = [i for i, _ in dense], l2_each([g for _, g in dense])
+            self._graded = Norms([i for i, _ in dense], l2_each([g for _, g in dense]))
 
     def _weights(self) -> list[nn.Parameter]:
         """Every weight of the rows once, the layers' matrices and the norms' scales."""
@@ -211,13 +203,16 @@ class Probe:
         """
         self._units.close()
         with torch.no_grad():
-            table, weighed = self._fetched()
-        self.origin = self.origin or self._origin(table)
-        self.grad_norm = math.hypot(*weighed["wgrad_l2"].values()) / scale if weighed else None
-        columns = [Column(s, self._column(s, table, weighed, scale)) for s in COLUMNS]
-        return as_written(
-            Snapshot(step, tuple(c for c in columns if any(v is not None for v in c.values)))
-        )
+            norms = {"wgrad_l2": self._graded, **norms_of(self._weights(), self._before)}
+            table = Table(list(self._rows.values()), self._units, self._data, norms)
+        self.origin = self.origin or table.origin()
+        self.grad_norm = table.grad_norm(scale)
+        return table.snapshot(step, scale)
+
+    @property
+    def measured(self) -> bool:
+        """Whether a layer was called since `attach`."""
+        return any(row.forward for row in self._rows.values())
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -237,86 +232,16 @@ class Probe:
         """Path -> indices of units dead in each of the last 3 rows read; only layers with any."""
         return self._units.indices()
 
-    def _fetched(self) -> tuple[Table, dict[str, dict[int, float]]]:
-        """Everything on the host, by one transfer: the rows' cells, and norms by parameter."""
-        cells = list(self._cells())
-        weights = self._weights()
-        held = [self._before.get(id(w), w.detach()) for w in weights]
-        moved = [w for w in weights if id(w) in self._before]
-        change = (
-            torch._foreach_sub([w.detach() for w in moved], [self._before[id(w)] for w in moved])
-            if moved
-            else []
-        )
-        norms = [self._graded[1], l2_each(held), l2_each(list(change))]
-        values = fetch([t for _, t in cells] + norms)
-        table: Table = {}
-        for (where, _), (value,) in zip(cells, values, strict=False):
-            table.setdefault(where, []).append(value)
-        ids = self._graded[0], map(id, weights), map(id, moved)
-        names = ("wgrad_l2", "weight_l2", "change")
-        found = zip(names, ids, values[len(cells) :], strict=True)
-        return table, {n: dict(zip(i, v, strict=True)) for n, i, v in found}
 
-    def _cells(self) -> Iterator[tuple[tuple[str, str], Tensor]]:
-        for total in self._data:
-            yield (INPUT, "total"), total
-        for key, row in self._rows.items():
-            for cells in row.forward:
-                yield from (((key, stat), t) for stat, t in cells.items())
-            for cells in row.backward:
-                named = {"nonfinite": "nonfinite_back"}
-                yield from (((key, named.get(s, s)), t) for s, t in cells.items())
-            dead = self._units.dead(row.path) if row.forward else None
-            if dead is not None:
-                yield (key, "dead"), dead.to(torch.float32).mean()
+def rows_of(net: nn.Module, *inputs: Any) -> tuple[Layer, ...]:
+    """The rows a forward pass of a net would have; nothing is run on the net itself.
 
-    def _column(
-        self, stat: str, table: Table, weighed: dict[str, dict[int, float]], scale: float
-    ) -> tuple[Cell, ...]:
-        by = scale if stat in SCALED else 1.0
-        cells = (self._cell(stat, row, table, weighed) for row in self._rows.values())
-        return tuple(None if c is None else c / by for c in cells)
-
-    def _cell(
-        self, stat: str, row: Row, table: Table, weighed: dict[str, dict[int, float]]
-    ) -> Cell:
-        if stat == "nonfinite":
-            both = (*table.get((row.key, stat), ()), *table.get((row.key, "nonfinite_back"), ()))
-            return combined(stat, list(both))
-        if stat in ("wgrad_l2", "weight_l2"):
-            return _total(row.weights, weighed[stat])
-        if stat in ("rel_grad", "update_ratio"):
-            top = weighed["wgrad_l2" if stat == "rel_grad" else "change"]
-            over, under = _total(row.weights, top), _total(row.weights, weighed["weight_l2"])
-            return over / under if over is not None and under else None
-        return combined(stat, table.get((row.key, stat), []))
-
-    def _origin(self, table: Table) -> Origin | None:
-        data = table.get((INPUT, "total"), [])
-        if not all(map(math.isfinite, data)):
-            return Origin(INPUT, "forward", "nan" if any(map(math.isnan, data)) else "inf", 0.0)
-        forward = _first_bad(self._rows, table, "nonfinite", "act_max")
-        if forward is not None:
-            return Origin(forward[0], "forward", *forward[1:])
-        back = _first_bad(list(self._rows)[::-1], table, "nonfinite_back", "grad_max")
-        return None if back is None else Origin(back[0], "backward", *back[1:])
-
-
-def _total(weights: list[nn.Parameter], norms: dict[int, float]) -> Cell:
-    """The norm over those of a row's weights that were measured; None: none was."""
-    found = [norms[id(w)] for w in weights if id(w) in norms]
-    return math.hypot(*found) if found else None
-
-
-def _first_bad(
-    keys: Iterable[str], table: Table, count: str, top: str
-) -> tuple[str, str, float] | None:
-    """The first row with a non-finite entry, its kind, and the largest finite value before it."""
-    largest = 0.0
-    for key in keys:
-        tops = table.get((key, top), [])
-        if any(table.get((key, count), [])):
-            return key, "nan" if any(map(math.isnan, tops)) else "inf", largest
-        largest = max([largest, *(t for t in tops if math.isfinite(t))])
-    return None
+    Args:
+        net: any module that can be copied; the copy runs in eval mode.
+        inputs: what its forward takes.
+    """
+    copied = copy.deepcopy(net).eval()
+    probe = Probe(copied)
+    with torch.enable_grad(), probe.sampling():
+        copied(*inputs)
+    return probe.layers

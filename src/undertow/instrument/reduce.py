@@ -95,9 +95,11 @@ def l2(v: Tensor, top: Tensor) -> Tensor:
     if v.device.type == "cpu":
         size = top.item()
         if PLAIN[0] < size < PLAIN[1] or size == 0 or not math.isfinite(size):
-            return torch.linalg.vector_norm(v, dtype=kind)
+            norm: Tensor = torch.linalg.vector_norm(v, dtype=kind)
+            return norm
     by = torch.where((top > 0) & torch.isfinite(top), top, torch.ones_like(top))
-    return by * torch.linalg.vector_norm(v.to(kind) / by)
+    scaled: Tensor = by * torch.linalg.vector_norm(v.to(kind) / by)
+    return scaled
 
 
 def spread(v: Tensor, top: Tensor, sample: int) -> Tensor:

@@ -9,8 +9,9 @@ from torch.nn.parameter import is_lazy
 from torch.utils.hooks import RemovableHandle
 
 from undertow.core.record import Cell, Layer
+from undertow.instrument.calls import MATRIX, norm_word, weights_of
 from undertow.instrument.reduce import Cells
-from undertow.instrument.trace import MATRIX, Call, norm_word, weights_of
+from undertow.instrument.trace import Call
 
 LARGEST = ("act_max", "grad_max")  # over micro-batches the largest counts
 ADDED = ("nonfinite",)  # and these add up; all others are averaged

@@ -1,70 +1,29 @@
-"""Which calls a forward pass makes, in order: layers with weights, norms, activations."""
+"""Tells a listener of the calls a forward pass makes, in the order of execution."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.nn.parameter import is_lazy
-from torch.overrides import TorchFunctionMode
+from torch.overrides import (
+    TorchFunctionMode,
+    _get_current_function_mode_stack,
+    _pop_mode,
+    _push_mode,
+)
 from torch.utils.hooks import RemovableHandle
 
+from undertow.instrument.calls import (
+    NORM_CALLS,
+    WORDLESS,
+    activation_word,
+    first_tensor,
+    is_layer,
+    norm_word,
+)
 from undertow.nn.activation import word_of
-
-MATRIX = 2  # dimensions from which on a parameter is a weight and no bias or scale
-NORMS: tuple[tuple[str, tuple[type[nn.Module], ...]], ...] = (
-    ("batch", (nn.modules.batchnorm._BatchNorm,)),
-    ("instance", (nn.modules.instancenorm._InstanceNorm,)),
-    ("group", (nn.GroupNorm,)),
-    ("layer", (nn.LayerNorm, nn.RMSNorm)),
-    ("lrn", (nn.LocalResponseNorm, nn.CrossMapLRN2d)),
-)
-WORDLESS = (  # activations of torch that have no word: the row is still read behind them
-    *(nn.ReLU6, nn.Hardtanh, nn.Hardsigmoid, nn.Softsign, nn.CELU, nn.RReLU, nn.LogSigmoid),
-    *(nn.Threshold, nn.Tanhshrink, nn.Softshrink, nn.Hardshrink, nn.GLU),
-)
-_SPELLINGS: dict[str, tuple[str, ...]] = {  # as functions of torch and F, and as methods
-    "relu": ("relu", "relu_"),
-    "sigmoid": ("sigmoid", "sigmoid_"),
-    "tanh": ("tanh", "tanh_"),
-    "leaky-relu": ("leaky_relu", "leaky_relu_"),
-    "prelu": ("prelu",),
-    "elu": ("elu", "elu_"),
-    "selu": ("selu", "selu_"),
-    "gelu": ("gelu",),
-    "silu": ("silu",),
-    "mish": ("mish",),
-    "softplus": ("softplus",),
-    "hard-swish": ("hardswish",),
-    "": ("relu6", "hardtanh", "hardtanh_", "celu", "celu_", "softsign", "hardsigmoid"),
-}
-
-
-def _functions(spellings: dict[str, tuple[str, ...]]) -> dict[Any, str]:
-    owners = (F, torch, Tensor)
-    return {
-        getattr(owner, name): word
-        for word, names in spellings.items()
-        for name in names
-        for owner in owners
-        if hasattr(owner, name)
-    }
-
-
-ACTIVATIONS = _functions(_SPELLINGS)
-NORM_CALLS = _functions(
-    {
-        "batch": ("batch_norm",),
-        "instance": ("instance_norm",),
-        "group": ("group_norm",),
-        "layer": ("layer_norm", "rms_norm"),
-        "lrn": ("local_response_norm",),
-    }
-)
-CLAMPS = frozenset({torch.clamp, Tensor.clamp, Tensor.clamp_, torch.clamp_min, Tensor.clamp_min})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +47,9 @@ class Listener(Protocol):
     def began(self, inputs: tuple[Any, ...]) -> None:
         """A forward pass of the whole net starts: calls count from 1 again."""
 
+    def ended(self, output: Any) -> None:
+        """That pass ended with an output."""
+
     def layer(self, call: Call) -> None:
         """A layer with weights was called."""
 
@@ -99,54 +61,6 @@ class Listener(Protocol):
 
     def failed(self, where: str, error: Exception) -> None:
         """Telling of a call raised an error of ours; the user's pass goes on."""
-
-
-def unwrapped(net: nn.Module) -> nn.Module:
-    """The user's module inside data-parallel and compile wrappers."""
-    while True:
-        if isinstance(net, nn.DataParallel | nn.parallel.DistributedDataParallel):
-            net = net.module
-        elif hasattr(net, "_orig_mod") and isinstance(net._orig_mod, nn.Module):
-            net = net._orig_mod
-        else:
-            return net
-
-
-def weights_of(module: nn.Module) -> list[nn.Parameter]:
-    """A layer's own parameters of two or more dimensions, also behind a parametrisation."""
-    own = list(module.parameters(recurse=False))
-    held = getattr(module, "parametrizations", None)
-    if held is not None:
-        own += list(held.parameters())
-    return [p for p in own if is_lazy(p) or p.ndim >= MATRIX]
-
-
-def norm_word(module: nn.Module) -> str:
-    """The word of a normalisation's kind; "" for any other module."""
-    return next((word for word, kinds in NORMS if isinstance(module, kinds)), "")
-
-
-def is_layer(module: nn.Module) -> bool:
-    """Whether a module's calls are rows: a leaf with a weight matrix; look-up tables are not."""
-    if isinstance(module, nn.Embedding | nn.EmbeddingBag) or norm_word(module):
-        return False
-    leaf = all(name == "parametrizations" for name, _ in module.named_children())
-    return (leaf or isinstance(module, nn.MultiheadAttention)) and bool(weights_of(module))
-
-
-def first_tensor(value: Any) -> Tensor | None:
-    """The first real floating tensor in an output: a tensor, sequence, mapping or dataclass."""
-    if isinstance(value, Tensor):
-        plain = value.is_floating_point() and value.layout == torch.strided
-        return value if plain and value.numel() else None
-    parts: Iterable[Any] = ()
-    if isinstance(value, dict):
-        parts = value.values()
-    elif isinstance(value, list | tuple):
-        parts = value
-    elif is_dataclass(value) and not isinstance(value, type):
-        parts = (getattr(value, f.name) for f in fields(value))
-    return next((t for t in map(first_tensor, parts) if t is not None), None)
 
 
 class Hook:
@@ -247,23 +161,24 @@ class Tracer:
             return
         self._counts.clear()
         self._tell(lambda: self._listener.began(inputs), "input")
-        if self._look and not torch.jit.is_tracing():
+        if self._look:
             self._mode = _Mode(self)
-            self._mode.__enter__()
+            push(self._mode)
 
     def _leave_net(self, module: nn.Module, inputs: Any, output: Any) -> None:
         if in_backward():
             return
-        whole = self._wanted and output is not None
+        whole = self._inside and self._wanted and output is not None
         self._close()
-        if whole and not self._functional:
-            self._look = False
+        if whole:
+            self._look = self._functional  # none found: the modules' hooks are enough from now on
+            self._tell(lambda: self._listener.ended(output), "output")
 
     def _close(self) -> None:
         self._inside = False
         mode, self._mode = self._mode, None
         if mode is not None:
-            mode.__exit__(None, None, None)
+            withdraw(mode)
 
     def _enter(self, module: nn.Module, inputs: Any) -> None:
         self._deep, self._seen = self._deep + 1, None
@@ -324,22 +239,29 @@ class _Mode(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         out = func(*args, **(kwargs or {}))
-        if func in ACTIVATIONS:
-            self._tracer.function(ACTIVATIONS[func], False, out)
-        elif func in NORM_CALLS:
+        if func in NORM_CALLS:
             self._tracer.function(NORM_CALLS[func], True, out)
-        elif func in CLAMPS and _is_relu(args[1:], kwargs or {}):
-            self._tracer.function("relu", False, out)
+        else:
+            word = activation_word(func, args, kwargs or {})
+            if word is not None:
+                self._tracer.function(word, False, out)
         return out
+
+
+def push(mode: TorchFunctionMode) -> None:
+    """Let a mode see every call of torch from now on."""
+    _push_mode(mode)
+
+
+def withdraw(mode: TorchFunctionMode) -> None:
+    """Take a mode out of the stack, wherever the user's own modes have left it."""
+    stack = _get_current_function_mode_stack()
+    if mode in stack:
+        above = [_pop_mode() for _ in stack[stack.index(mode) :]][:-1]
+        for other in reversed(above):
+            _push_mode(other)
 
 
 def in_backward() -> bool:
     """Whether autograd is running: a forward call now is a recomputation."""
     return torch._C._current_graph_task_id() != -1
-
-
-def _is_relu(args: tuple[Any, ...], named: dict[str, Any]) -> bool:
-    """Whether a clamp's limits are 0 below and none above."""
-    low = args[0] if args else named.get("min")
-    high = args[1] if len(args) > 1 else named.get("max")
-    return isinstance(low, int | float) and low == 0 and high is None

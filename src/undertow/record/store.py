@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from undertow.core.codec import encode
-from undertow.core.errors import EnvironmentFault, UsageError
+from undertow.core.errors import EnvironmentFaultError, UsageError
 from undertow.core.record import Layer, Record, Scalars, Snapshot
 from undertow.record import schema
 from undertow.record.schema import as_written
@@ -36,7 +36,7 @@ class RunWriter:
 
     Every sampled step reaches the file at once, the scalars between them at least once a second
     of training: that second is all a `kill -9` can cost. run.json and layers.json are replaced
-    whole (temporary name, fsync, rename). A full disk raises `EnvironmentFault`, which names the
+    whole (temporary name, fsync, rename). A full disk raises `EnvironmentFaultError`, which names the
     file and what is safe; half a line is taken back.
 
     Args:
@@ -47,7 +47,7 @@ class RunWriter:
 
     Raises:
         UsageError: the folder holds a run and `resume` is off, or the path is a file.
-        EnvironmentFault: the folder cannot be made or written.
+        EnvironmentFaultError: the folder cannot be made or written.
     """
 
     def __init__(
@@ -163,13 +163,13 @@ class _Log:
 
 @contextmanager
 def _told(path: Path, undo: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """An OSError inside becomes an EnvironmentFault naming the file and what is safe."""
+    """An OSError inside becomes an EnvironmentFaultError naming the file and what is safe."""
     try:
         yield
     except OSError as error:
         undo()
         why = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
-        raise EnvironmentFault(
+        raise EnvironmentFaultError(
             f"cannot write {path}: {why}; every line written before is whole and readable: "
             "free space or choose another folder"
         ) from error

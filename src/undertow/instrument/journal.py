@@ -1,0 +1,86 @@
+"""What a watch has seen so far: kept in memory, and in a run folder where one was asked for."""
+
+import platform
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from undertow.core.errors import UndertowError
+from undertow.core.record import Layer, Record, Scalars, Snapshot
+from undertow.record.store import RunWriter
+
+
+class Journal:
+    """Scalars and snapshots in order; a folder that fails ends the writing, not the training.
+
+    Args:
+        folder: of the run; None keeps everything in memory only.
+        note: takes the sentence that says why a folder is no longer written.
+    """
+
+    def __init__(self, folder: Path | None, note: Callable[[str], None]) -> None:
+        self.metrics: list[Scalars] = []
+        self.snapshots: list[Snapshot] = []
+        self._folder, self._note = folder, note
+        self._writer: RunWriter | None = None
+        self._begun = False
+        self._head: Record | None = None
+        self._layers: tuple[Layer, ...] = ()
+
+    @property
+    def stored(self) -> bool:
+        """Whether a run folder is being written."""
+        return self._writer is not None
+
+    def open(self, head: Record) -> None:
+        """Make the run folder, or go on in the one this journal made before.
+
+        Raises:
+            UsageError: the folder already holds another run.
+            EnvironmentFaultError: it cannot be made.
+        """
+        if self._folder is None:
+            return
+        versions = {"torch": torch.__version__, "python": platform.python_version()}
+        self._writer = RunWriter(self._folder, head, {"versions": versions}, resume=self._begun)
+        self._begun, self._head = True, head
+
+    def add(self, scalars: Scalars, snapshot: Snapshot | None) -> None:
+        """One step."""
+        self.metrics.append(scalars)
+        if snapshot is not None:
+            self.snapshots.append(snapshot)
+        self._write(lambda w: w.scalars(scalars, snapshot))
+
+    def head(self, record: Record) -> None:
+        """What is known of the run by now; files are replaced only where it changed."""
+        if record.layers != self._layers:
+            self._layers = record.layers
+            self._write(lambda w: w.layers(record.layers))
+        if record != self._head:
+            self._head = record
+            self._write(lambda w: w.set_head(record))
+
+    def units(self, step: int, dead: Mapping[str, tuple[int, ...]]) -> None:
+        """Which units are dead."""
+        self._write(lambda w: w.units(step, dead))
+
+    def event(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Something that happened."""
+        self._write(lambda w: w.event(kind, data))
+
+    def close(self) -> None:
+        """Release the folder."""
+        self._write(lambda w: w.close())
+        self._writer = None
+
+    def _write(self, write: Callable[[RunWriter], None]) -> None:
+        if self._writer is None:
+            return
+        try:
+            write(self._writer)
+        except UndertowError as error:
+            self._writer = None
+            self._note(f"no longer stored: {error}")

@@ -1,0 +1,174 @@
+"""Where a foreign loop's loss comes from: its criterion, the user's word, or `backward` itself."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils.hooks import RemovableHandle
+
+from undertow.instrument.constant import Loss, const_loss
+from undertow.instrument.trace import Hook, push, withdraw
+from undertow.nn.loss import criterion as criterion_of
+
+LABELS = 4096  # samples whose labels are kept: a class prior is then within .01 or so
+VALUES = 2**18  # label values kept at most, where a label is a picture
+
+
+def number(value: Tensor | float) -> Tensor | float:
+    """A loss as a number where that costs nothing, else a copy left on its device."""
+    if not isinstance(value, Tensor):
+        return float(value)
+    held = value.detach()
+    return held.item() if held.device.type == "cpu" else held.clone()
+
+
+class Labels:
+    """The first few thousand labels seen, and the best constant answer's loss on them."""
+
+    def __init__(self, loss: Loss | str | None) -> None:
+        self._loss = loss
+        self._seen: list[Tensor] = []
+        self._batch = 0
+        self._known: tuple[int, float | None] = (0, None)
+
+    def add(self, labels: Any) -> None:
+        """Keep a batch's labels while there is room; anything but a tensor is passed over."""
+        if not isinstance(labels, Tensor) or not labels.ndim or not labels.numel():
+            return
+        self._batch = self._batch or len(labels)
+        count = sum(map(len, self._seen))
+        room = min(LABELS - count, max(VALUES // labels[0].numel() - count, 0))
+        if room > 0 and (not self._seen or labels.shape[1:] == self._seen[0].shape[1:]):
+            self._seen.append(labels.detach()[:room].clone())
+
+    def clear(self) -> None:
+        """Forget them."""
+        self._seen, self._known = [], (0, None)
+
+    def constant(self, outputs: tuple[int, ...] | None) -> float | None:
+        """The best constant answer's loss on what was seen; None where it cannot be known.
+
+        Args:
+            outputs: the shape of the net's output.
+        """
+        count = sum(map(len, self._seen))
+        if not count or outputs is None:
+            return None
+        if self._known[0] != count:
+            seen = torch.cat(self._seen)
+            loss_fn, _ = criterion_of(self._loss, seen)
+            like = torch.empty(outputs, device=seen.device)
+            value = const_loss(loss_fn, like, seen)
+            if value is not None and getattr(loss_fn, "reduction", "mean") == "sum":
+                value *= self._batch / count
+            self._known = count, value
+        return self._known[1]
+
+
+class Losses:
+    """The losses of the step being taken, from the best source there is, and the labels seen.
+
+    A criterion module is hooked and tells every loss. Without one, the scalar that `backward` is
+    called on is caught while `listen` lasts (sampled steps: the mode slows every call a little).
+    Once the user tells a loss, nothing else counts.
+
+    Args:
+        loss: the criterion, its word, or None.
+        safe: makes the context in which a fault of ours becomes a note.
+    """
+
+    def __init__(
+        self, loss: Loss | str | None, safe: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self.labels = Labels(loss)
+        self.pending: list[Tensor | float] = []
+        self.seen, self.last_known = False, False
+        self._criterion = loss if isinstance(loss, nn.Module) else None
+        self._safe, self._told = safe, False
+        self._mode = _BackwardMode(self._caught)
+        self._handle: RemovableHandle | None = None
+
+    def attach(self) -> None:
+        """Hook the criterion, if it is a module."""
+        if self._criterion is not None and self._handle is None:
+            self._handle = self._criterion.register_forward_hook(Hook(self._hooked))
+
+    def detach(self) -> None:
+        """Take every hook off."""
+        self.rest()
+        if self._handle is not None:
+            self._handle.remove()
+            self._handle = None
+
+    def listen(self) -> None:
+        """Catch what `backward` is called on, where there is no better source."""
+        self.rest()
+        if self._criterion is None and not self._told:
+            push(self._mode)
+
+    def rest(self) -> None:
+        """Stop catching."""
+        withdraw(self._mode)
+
+    def tell(
+        self, value: Tensor | float, labels: Any, *, waiting: list[Tensor | float] | None
+    ) -> bool:
+        """The user tells a loss; whether it belongs to the step before.
+
+        Args:
+            value: the loss.
+            labels: what it was computed on.
+            waiting: the losses of the step that is over and not yet kept; None: there is none.
+        """
+        first, self._told, self.seen = not self._told, True, True
+        if first:
+            self.labels.clear()
+        self.labels.add(labels)
+        if first and self.pending:  # the same loss, seen on its way
+            self.pending = [value]
+        elif waiting is not None and (first or not waiting):
+            return True
+        elif not (first and self.last_known):
+            self.pending.append(value)
+        return False
+
+    def taken(self) -> list[Tensor | float]:
+        """The losses of the step that ends now."""
+        losses, self.pending = self.pending, []
+        return losses
+
+    def _hooked(self, module: nn.Module, inputs: tuple[Any, ...], loss: Any) -> None:
+        with self._safe():
+            if isinstance(loss, Tensor) and self._wanted(loss):
+                self.labels.add(inputs[1] if len(inputs) > 1 else None)
+                self.pending.append(number(loss))
+
+    def _caught(self, loss: Tensor) -> None:
+        with self._safe():
+            if self._wanted(loss):
+                self.pending.append(number(loss))
+
+    def _wanted(self, loss: Tensor) -> bool:
+        wanted = not self._told and loss.requires_grad and loss.numel() == 1
+        self.seen = self.seen or wanted
+        return wanted
+
+
+class _BackwardMode(TorchFunctionMode):
+    def __init__(self, told: Callable[[Tensor], None]) -> None:
+        super().__init__()
+        self._told = told
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is Tensor.backward and args:
+            self._told(args[0])
+        return func(*args, **(kwargs or {}))
+
+
+def mean(values: list[Tensor | float]) -> float | None:
+    """The mean of the losses of a step's micro-batches; None for none."""
+    found = [float(v) for v in values]
+    return sum(found) / len(found) if found else None

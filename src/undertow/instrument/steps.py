@@ -1,0 +1,87 @@
+"""Where one training step ends and the next begins, told by the optimisers themselves."""
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+from torch.utils.hooks import RemovableHandle
+
+from undertow.instrument.trace import Hook
+
+
+class StepHooks:
+    """Calls `before` as a step's first optimiser is about to move, `after` when all have.
+
+    With several optimisers a step is over when each has stepped once, or when one of them begins
+    again (then `after(late=True)`: its backward pass has already run). With none given, every
+    optimiser that holds a parameter of the net counts; one that is first seen after another's
+    step belongs to that step.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        optimizers: Sequence[Optimizer],
+        before: Callable[[Optimizer], None],
+        after: Callable[[bool], None],
+    ) -> None:
+        self._net, self._given = net, tuple(optimizers)
+        self._before, self._after = before, after
+        self._known: weakref.WeakSet[Optimizer] = weakref.WeakSet(self._given)
+        self._stepped: weakref.WeakSet[Optimizer] = weakref.WeakSet()
+        self._mine: weakref.WeakKeyDictionary[Optimizer, bool] = weakref.WeakKeyDictionary()
+        self._handles: list[RemovableHandle] = []
+
+    def attach(self) -> None:
+        """Put the hooks on the given optimisers, or on all there are."""
+        pre, post = Hook(self._pre), Hook(self._post)
+        if self._given:
+            for optimizer in self._given:
+                self._handles.append(optimizer.register_step_pre_hook(pre))
+                self._handles.append(optimizer.register_step_post_hook(post))
+        else:
+            self._handles.append(register_optimizer_step_pre_hook(pre))
+            self._handles.append(register_optimizer_step_post_hook(post))
+
+    def detach(self) -> None:
+        """Take every hook off."""
+        while self._handles:
+            self._handles.pop().remove()
+        self._stepped.clear()
+
+    def _counts(self, optimizer: Optimizer) -> bool:
+        if self._given:
+            return True
+        if optimizer not in self._mine:
+            ours = {id(p) for p in self._net.parameters()}
+            held = (p for group in optimizer.param_groups for p in group["params"])
+            self._mine[optimizer] = any(id(p) in ours for p in held)
+        return self._mine[optimizer]
+
+    def _pre(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if not self._counts(optimizer):
+            return
+        if optimizer in self._stepped:
+            self._stepped.clear()
+            self._after(True)
+        if not self._stepped and (optimizer in self._known or not self._known):
+            self._before(optimizer)
+
+    def _post(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if not self._counts(optimizer):
+            return
+        if optimizer not in self._known:
+            alone = not self._known
+            self._known.add(optimizer)
+            if not alone:
+                return
+        self._stepped.add(optimizer)
+        if len(self._stepped) == len(self._known):
+            self._stepped.clear()
+            self._after(False)
