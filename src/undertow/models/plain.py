@@ -168,7 +168,7 @@ def _check_pools(pool_at: tuple[int, ...], depth: int, side: int | None) -> None
     given = f"pool_at={','.join(map(str, pool_at))}"
     if pool_at and any(a >= b for a, b in pairwise((0, *pool_at, depth))):
         raise UsageError(f"{given} must rise strictly within 1 to {depth - 1} (depth={depth})")
-    fit = len(pool_at) if side is None else side.bit_length() - 1
+    fit = len(pool_at) if side is None else max(side.bit_length() - 1, 0)
     if len(pool_at) > fit:
         shown = ",".join(map(str, pool_at[:fit])) or "none"
         raise UsageError(

@@ -1,0 +1,176 @@
+"""What every card must do: counts on meta for every choice, behaviour for one net a family."""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from undertow.core.errors import UsageError
+from undertow.core.plan import Choices, Plan
+from undertow.core.words import ACTIVATIONS, INITS, NORMS, SKIPS
+from undertow.models import CARDS, Card, blueprint, build_plan, fit_input, resolve, vgg
+from undertow.nn.activation import word_of
+from undertow.nn.count import Count, count
+from undertow.nn.init import WEIGHTED, following
+from undertow.nn.norm import word_of as norm_of
+
+EVERY = pytest.mark.parametrize("card", CARDS, ids=lambda c: c.name)
+FAMILY = [c for c in CARDS if c.name in ("mlp", "conv", "vgg11")]  # one depth each
+SIZES = {"mlp": (("depth", 4), ("width", 16)), "conv": (("depth", 4), ("width", 16))}
+
+
+def choices(card: Card) -> Iterator[Choices]:
+    """The card's own, then one choice changed at a time."""
+    yield Choices()
+    yield from (Choices(act=word) for word in ACTIVATIONS)
+    yield from (Choices(norm=word) for word in card.norms)
+    yield from (Choices(skip=word) for word in card.skips)
+    yield from (Choices(init=word.replace("STD", "0.01")) for word in INITS if word != "paper")
+    yield from (Choices(aux=heads) for heads in range(card.heads + 1))
+    yield Choices(dropout=0.2)
+
+
+def label(card: Card, made: Choices) -> str:
+    """The card and the choice that is changed, as a test's id."""
+    given = [f"{f.name}={getattr(made, f.name)}" for f in fields(made)]
+    return "-".join([card.name, *(g for g in given if not g.endswith("=None"))])
+
+
+CHANGED = [
+    pytest.param(card, made, id=label(card, made)) for card in FAMILY for made in choices(card)
+]
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Classifiers of 64 units: wide ones cost seconds and show nothing more here."""
+    monkeypatch.setattr(vgg, "HIDDEN", 64)
+
+
+@EVERY
+def test_counts_are_the_cards_own(card: Card) -> None:
+    for variant in card.variants:
+        net = blueprint(Plan(card.name, variant=variant.name))
+        assert count(net, card.input) == Count(variant.parameters, variant.macs)
+    assert (card.parameters, card.macs) == (card.variants[0].parameters, card.variants[0].macs)
+
+
+@EVERY
+def test_every_choice_builds(card: Card) -> None:
+    for made in choices(card):
+        net = blueprint(Plan(card.name, made))
+        acts = {word_of(m) for m in net.modules()} - {""}
+        norms = {norm_of(m) for m in net.modules()} - {""}
+        plan = resolve(Plan(card.name, made))
+        assert acts == {plan.choices.act}
+        assert norms == {plan.choices.norm} - {"none"}
+
+
+@EVERY
+def test_every_activation_site_has_a_module_of_its_own(card: Card) -> None:
+    net = blueprint(Plan(card.name))
+    acts = [m for m in net.modules() if word_of(m)]
+    calls: list[nn.Module] = []
+    for act in acts:
+        act.register_forward_hook(lambda m, a, o: calls.append(m))
+    net(torch.zeros((1, *card.input), device="meta"))
+    assert len(calls) == len(acts) == len({id(m) for m in acts})
+    assert not any(getattr(m, "inplace", False) for m in acts)
+
+
+@EVERY
+def test_prelu_adds_a_slope_a_channel_and_nothing_else(card: Card) -> None:
+    plain, sloped = (blueprint(Plan(card.name, Choices(act=a))) for a in ("relu", "prelu"))
+    slopes = sum(m.num_parameters for m in sloped.modules() if isinstance(m, nn.PReLU))
+    channels = sum(
+        _channels(plain, path) for path, act in following(plain).items() if act == "relu"
+    )
+    assert slopes == channels
+    extra = count(sloped, card.input).parameters - count(plain, card.input).parameters
+    assert extra == slopes
+
+
+@EVERY
+def test_what_is_not_accepted_is_refused_with_the_words_that_are(card: Card) -> None:
+    wrong = [Choices(norm=n) for n in NORMS if n not in card.norms]
+    wrong += [Choices(skip=s) for s in SKIPS if s not in card.skips]
+    wrong += [Choices(aux=card.heads + 1)]
+    for made in wrong:
+        with pytest.raises(UsageError, match=f"{card.name} takes no .*; choose "):
+            resolve(Plan(card.name, made))
+
+
+@EVERY
+def test_classes_and_channels_change_the_ends_alone(card: Card) -> None:
+    own: Any = blueprint(Plan(card.name, Choices(aux=card.heads)))
+    other = blueprint(Plan(card.name, Choices(aux=card.heads), classes=7, in_channels=5))
+    shapes = {k: v.shape for k, v in own.state_dict().items()}
+    changed = {k for k, v in other.state_dict().items() if v.shape != shapes[k]}
+    heads = {f"{h}.{p}" for h in own.heads for p in ("weight", "bias")}
+    assert heads <= changed
+    assert len(changed - heads) == 1  # the first layer's weight
+    assert next(iter(shapes)) in changed
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(("card", "made"), CHANGED)
+def test_forward_and_backward_are_finite(card: Card, made: Choices) -> None:
+    plan = Plan(card.name, made, SIZES.get(card.name, ()), classes=10, seed=1)
+    shape = _smallest(card, plan)
+    net: Any = build_plan(plan, shape)
+    x = torch.randn(4, *shape, generator=torch.Generator().manual_seed(0))
+    logits = net(x)
+    assert logits.shape == (4, 10)
+    F.cross_entropy(logits, torch.arange(4)).backward()
+    heads = {name for name in net.heads if name.startswith("aux")}
+    for name, parameter in net.named_parameters():
+        assert torch.isfinite(parameter).all(), name
+        if not any(name.startswith(head) for head in heads):
+            assert parameter.grad is not None, name
+            assert torch.isfinite(parameter.grad).all(), name
+    out = copy.deepcopy(net).eval()
+    assert torch.equal(out(x), out.forward_aux(x).logits)
+    assert out.forward_aux(x).aux == {}
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("card", [c for c in FAMILY if not c.flat], ids=lambda c: c.name)
+def test_odd_sizes_pass_and_smaller_ones_are_refused(card: Card) -> None:
+    plan = Plan(card.name, sizes=SIZES.get(card.name, ()), classes=10)
+    channels, side, _ = _smallest(card, plan)
+    net = build_plan(plan, (channels, side, side + 2)).eval()
+    assert net(torch.zeros(1, channels, side, side + 2)).shape == (1, 10)
+    least = card.smallest_side(resolve(plan))
+    with pytest.raises(UsageError, match=f"needs {least} px"):
+        fit_input(plan, (channels, least - 1, least))
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("card", FAMILY, ids=lambda c: c.name)
+def test_same_seed_same_weights(card: Card) -> None:
+    plan = Plan(card.name, sizes=SIZES.get(card.name, ()), classes=10, seed=5)
+    state = torch.get_rng_state()
+    one, two = build_plan(plan).state_dict(), build_plan(plan).state_dict()
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(v, two[k]) for k, v in one.items())
+    key = next(iter(one))
+    assert not torch.equal(build_plan(replace(plan, seed=6)).state_dict()[key], one[key])
+
+
+def _smallest(card: Card, plan: Plan) -> tuple[int, ...]:
+    """The smallest input; features and 1 px are raised to what a batch norm can vary over."""
+    if card.flat:
+        return (12,)
+    side = max(card.smallest_side(card.resolve(plan)), 2)
+    return (card.input[0], side, side)
+
+
+def _channels(net: nn.Module, path: str) -> int:
+    layer = net.get_submodule(path)
+    assert isinstance(layer, WEIGHTED)
+    return int(layer.weight.shape[0])
