@@ -12,6 +12,7 @@ from undertow.core.finding import Diagnosis
 from undertow.core.record import Record
 from undertow.diagnosis.engine import diagnose
 from undertow.experiment import counterfactual
+from undertow.nn.threads import single_threaded, small
 from undertow.preflight import Case, Deadline, guarded, make_case, measure
 from undertow.preflight.measure import as_written
 from undertow.report.report import Report
@@ -75,7 +76,7 @@ def checked(
     """The report of a case: measured, judged, and where it is sick its factors tested."""
     began = time.perf_counter()
     deadline = Deadline(budget_s)
-    with guarded(case.seed):
+    with guarded(case.seed), single_threaded(_small(case)):
         tell("measuring")
         record = measure(case, probe_steps=probe_steps, deadline=deadline)
         found = diagnose(record)
@@ -90,6 +91,10 @@ def checked(
 def _testable(record: Record, found: Diagnosis) -> bool:
     """Whether changing the net could say anything: not where labels or head already explain it."""
     return bool(record.snapshots) and found.mechanism not in ("head", "data")
+
+
+def _small(case: Case) -> bool:
+    return case.pair is not None and small(case.net, case.pair[0].numel())
 
 
 def _size(case: Case) -> int | str:

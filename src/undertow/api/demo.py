@@ -45,9 +45,9 @@ def stage(wanted: Plan) -> Stage:
     return Stage(source(wanted, data), data, rest, wanted.seed)
 
 
-def look(at: Stage, tell: Callable[[str], None]) -> Report:
-    """The check before training."""
-    facts = (("data", "digits"),)
+def look(at: Stage, options: str, tell: Callable[[str], None]) -> Report:
+    """The check before training; `options` as they were typed."""
+    facts = (("data", "digits"), ("options", options))
     return checked(case(at.source, at.rest, "conv", at.seed), facts=facts, tell=tell)
 
 

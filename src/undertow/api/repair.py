@@ -145,7 +145,8 @@ def proven(
         return Fix(report, (), said, (), ())
     remedies = _possible(report.remedies, source)
     made = engine.repair(source, report.record, report.diagnosis, remedies, trials)
-    final = replace(report, verdict=made.verdict, tried=made.tried)
+    earlier = tuple(v for v in made.tried if v is not made.verdict)
+    final = replace(report, verdict=made.verdict, tried=earlier)
     if made.verdict.word == "repaired":
         final = replace(final, diagnosis=replace(final.diagnosis, causes=_confirmed(final.causes)))
     skipped = (*made.skipped, *_notes(source, trials))

@@ -21,6 +21,7 @@ from undertow.experiment.pair import Source, build, make_optimizer
 from undertow.instrument.watch import Watch
 from undertow.nn.loss import criterion
 from undertow.nn.optimizer import facts
+from undertow.nn.threads import single_threaded, small
 from undertow.preflight import guarded
 from undertow.train.fit import Each, Job, fit
 
@@ -131,7 +132,8 @@ def trained(
         on_finding=on_finding,
         head=replace(head, loss=str(job.choices.loss or "")),
     )
-    with guarded(job.seed):
+    values = job.choices.batch * job.train.x[0].numel()
+    with guarded(job.seed), single_threaded(small(job.net, values)):
         run = fit(job, watch, each)
     watch.report().to_html(job.folder / "report.html")
     return run

@@ -44,7 +44,10 @@ def check(
             probe_steps=given["probe_steps"],
             counterfactuals=given["counterfactuals"],
             budget_s=given["budget"],
-            facts=(("data", arrays.name if size is None else "random"),),
+            facts=(
+                ("data", arrays.name if size is None else "random"),
+                ("options", o.typed(given)),
+            ),
             tell=progress.tell,
         )
     show(report, json=json, html=html)

@@ -52,7 +52,7 @@ def demo(run: o.RunFolder = None, quiet: o.Quiet = False, *, given: dict[str, An
         ("Before training", before, "The network as it was asked for, checked on copies."),
         ("The training, watched", watched, _score(done)),
     ]
-    path = acts.page(parts, folder, f"undertow demo {_options(given)}")
+    path = acts.page(parts, folder, f"undertow demo {o.typed(given)}")
     _ended(done, path, time.perf_counter() - began)
 
 
@@ -66,17 +66,17 @@ class _Show:
         from undertow.api import demo as acts
 
         _head(
-            1, "Check before training", f"undertow check conv {_options(self.given)} --data digits"
+            1, "Check before training", f"undertow check conv {o.typed(self.given)} --data digits"
         )
         with Progress(quiet=self.quiet) as progress:
-            report = acts.look(at, progress.tell)
+            report = acts.look(at, o.typed(self.given), progress.tell)
         print(report.to_text(color=colourful()))
         return report
 
     def repair(self, at: Any, report: Any) -> Any:
         from undertow.api import demo as acts
 
-        shown = f"undertow repair conv {_options(self.given)} --data digits --diff"
+        shown = f"undertow repair conv {o.typed(self.given)} --data digits --diff"
         _head(2, "Repair and prove", shown)
         with Progress(quiet=self.quiet) as progress:
             fix = acts.mend(at, report, self.given["budget"], progress.tell)
@@ -89,7 +89,7 @@ class _Show:
         from undertow.api import demo as acts
 
         more = f"--epochs {self.given['epochs']} --schedule {self.given['schedule']}"
-        shown = f"undertow train conv {_options(self.given)} --data digits {more}"
+        shown = f"undertow train conv {o.typed(self.given)} --data digits {more}"
         _head(3, "Train with the watch on", shown)
         with Live(job.total, job.epoch, quiet=self.quiet) as live:
             done, watched = acts.finish(job, live.step, live.finding)
@@ -103,13 +103,6 @@ def _fitting(pool_at: str | None, depth: int) -> str | None:
     return ",".join(p for p in words if p and (not p.isdigit() or int(p) < depth)) or None
 
 
-def _options(given: dict[str, Any]) -> str:
-    """The options that differ from a plain command's own, as they are typed."""
-    plain = {name: entry[1] for name, entry in {**o.NET, **o.TRAINING}.items()}
-    changed = {n: v for n, v in given.items() if n in plain and v != plain[n]}
-    return " ".join(f"--{n.replace('_', '-')} {v}" for n, v in changed.items())
-
-
 def _head(number: int, title: str, command: str) -> None:
     print(f"\n── {number}  {title}\n   {command}\n")
 
@@ -117,7 +110,7 @@ def _head(number: int, title: str, command: str) -> None:
 def _told(fix: Any) -> None:
     from undertow.report.text import verdict_text
 
-    print(verdict_text(fix.verdict, fix.tried))
+    print(verdict_text(fix.verdict, fix.report.tried))
     for line in fix.skipped:
         print(f"  not trained  {line}")
     if fix.diff():

@@ -161,3 +161,16 @@ def source(model: str, data: Any, given: Mapping[str, Any]) -> Any:
     from undertow.api.target import source as made
 
     return made(plan(model, given), data)
+
+
+def typed(given: Mapping[str, Any]) -> str:
+    """The options that differ from a plain command's own, as they are typed."""
+    plain = {name: entry[1] for name, entry in {**NET, **TRAINING}.items()}
+    changed = {n: v for n, v in given.items() if n in plain and v != plain[n]}
+    return " ".join(_word(n.replace("_", "-"), v) for n, v in changed.items())
+
+
+def _word(name: str, value: object) -> str:
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    return f"--{name} {value}"

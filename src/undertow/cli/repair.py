@@ -47,7 +47,8 @@ def repair(
             budget_s=given["budget"],
             tell=progress.tell,
         )
-        fix = proven(made, how, name=model, facts=(("data", arrays.name),))
+        facts = (("data", arrays.name), ("options", o.typed(given)))
+        fix = proven(made, how, name=model, facts=facts)
     show(fix.report, json=json, html=html)
     for line in fix.skipped:
         print(f"not trained  {line}", file=sys.stderr)

@@ -3,12 +3,13 @@
 import multiprocessing
 import os
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
+
+from undertow.nn.threads import single_threaded
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -44,17 +45,6 @@ def run_all(
 def one_thread() -> None:
     """One torch thread in this process: two workers of two threads on two cores run 8× slower."""
     torch.set_num_threads(1)
-
-
-@contextmanager
-def single_threaded() -> Iterator[None]:
-    """One torch thread inside, so that a trial is bit-equal wherever it runs."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _pickles(value: Any) -> bool:

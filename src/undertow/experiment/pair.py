@@ -19,13 +19,14 @@ from undertow.core.verdict import Trial
 from undertow.data.arrays import Arrays
 from undertow.data.split import batches, standardised
 from undertow.diagnosis.engine import diagnose
-from undertow.experiment.executor import run_all, single_threaded
+from undertow.experiment.executor import run_all
 from undertow.instrument.constant import const_loss
 from undertow.instrument.watch import Watch
 from undertow.models import build_plan
 from undertow.nn import surgery
 from undertow.nn.loss import criterion
 from undertow.nn.optimizer import Factory, facts, from_choices
+from undertow.nn.threads import single_threaded
 from undertow.preflight.case import guarded
 from undertow.train.loop import evaluate, penalties, rate_factor, re_estimate, steps
 
@@ -120,10 +121,10 @@ def train(task: Task) -> Trained:
     net = build(source, task.edits, parts[0].shape, task.seed)
     optimizer = make_optimizer(source, task.edits, net)
     loss_fn, _ = criterion(source.loss or choices.loss, parts[0].y)
-    began = time.perf_counter()
+    began = time.process_time()
     with guarded(task.seed):
         record = _watched(task, net, optimizer, parts[0], loss_fn)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     trial = _trial(task, net, record, parts, loss_fn)
     return Trained(replace(trial, seconds=seconds), net, optimizer)
 

@@ -26,8 +26,8 @@ from undertow.remedies.rank import decoy
 
 MOST = 5  # remedies tried
 PROBE_STEPS = 50
-CONTROL = "(none)"
-DECOY = "(decoy)"
+CONTROL = "control"
+DECOY = "decoy"
 
 Tell = Callable[[str], None]
 
@@ -194,7 +194,7 @@ def _best(tried: list[tuple[Remedy, Verdict]]) -> tuple[Remedy | None, Verdict |
 
 def _decoy(found: Diagnosis, source: Source) -> tuple[str, tuple[Edit, ...]]:
     made = decoy(found.mechanism, source.plan)
-    return f"{made.name} {DECOY}", made.change
+    return f"{DECOY}: {made.name}", made.change
 
 
 def _trained(

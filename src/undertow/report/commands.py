@@ -17,10 +17,13 @@ def command(verb: str, record: Record) -> str:
         verb: "check", "repair" or "train".
         record: whose plan, data and source are meant.
     """
-    data = dict(record.facts).get("data", "")
-    words = _model(record)
+    facts = dict(record.facts)
+    words = (
+        [record.source, *shlex.split(facts["options"])] if "options" in facts else _model(record)
+    )
     if not words:
         return f"ut.{verb}({'build' if verb == 'repair' else 'net'}, data)"
+    data = facts.get("data", "")
     if data and data != "random":
         words += ["--data", data]
     return shlex.join(["undertow", verb, *words])
