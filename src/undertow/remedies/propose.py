@@ -14,6 +14,7 @@ from undertow.core.record import Layer, Record
 LOWER, RAISE = 0.1, 10.0  # times the rate, where the line probe says nothing
 LEAST, MOST = 1e-3, 100.0  # times the rate, that are proposed at most
 FLAT = 0.25  # top slope of an activation that no initialisation alone helps
+WHOLE = ("act", "optimizer")  # fields whose remedies are in force by themselves
 CLOSE = 1.1  # times: a weight std so near its rule needs no new draw
 SMALL = 0.1  # root mean square below which features are too small
 UNEVEN = 100.0  # largest over smallest standard deviation of the features
@@ -51,11 +52,12 @@ def fitting_init(record: Record) -> str:
 def in_force(remedy: Remedy, record: Record, plan: Plan | None) -> bool:
     """Whether every edit of the remedy already holds, by the plan or by what was measured.
 
-    Adam is in force for any adaptive optimiser, whatever its rate.
+    An activation is in force whatever the initialisation that goes with it, and Adam whatever its
+    rate: the rest has a remedy of its own.
     """
-    if remedy.name == "adam":
-        return record.optimizer.adaptive
-    return bool(remedy.change) and all(_holds(e, record, plan) for e in remedy.change)
+    first = remedy.change[:1]
+    edits = first if any(e.field in WHOLE for e in first) else remedy.change
+    return bool(edits) and all(_holds(e, record, plan) for e in edits)
 
 
 def _holds(e: Edit, record: Record, plan: Plan | None) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from undertow.core.derive import line_best
 from undertow.core.finding import Diagnosis, Experiment, Remedy
 from undertow.core.plan import Plan
 from undertow.core.record import Record
@@ -26,7 +27,7 @@ ORDER: dict[str, tuple[str, ...]] = {  # diagnosis.md, section 8
     "head": ("fix-head", "fix-loss"),
     "data": (),
     "degradation": ("skip + batch-norm",),
-    "healthy": ("batch-norm", INIT, "lower-lr", "raise-lr"),
+    "healthy": ("batch-norm", INIT, "raise-lr", "lower-lr"),
 }
 INITS = ("he-init", "xavier-init", "orthogonal-init", "lsuv-init")
 CLIPS = ("clip-norm", "clip-value")
@@ -62,7 +63,8 @@ def rank(
 
     What made the net learn the batch on a copy comes first (a factor off its own rule before a
     generic cure), then the table's order, last what was tried on a copy in vain. Nothing is
-    offered that is in force already or that never helps the mechanism.
+    offered that is in force already or that never helps the mechanism. Changes of structure are
+    named for a module without a plan too, as advice: they have to be made by hand there.
 
     Args:
         diagnosis: the mechanism and the findings answered.
@@ -158,13 +160,21 @@ def _offered(remedy: Remedy, diagnosis: Diagnosis, record: Record, plan: Plan | 
     led = any(_leads(e) and matches(remedy, e, record) for e in _cleared(record))
     if remedy.name in never and not led:
         return False
-    if plan is None and any(e.field in NEEDS_PLAN for e in remedy.change):
+    if diagnosis.mechanism == "healthy" and not _sides_with_line(remedy, record):
         return False
     if remedy.name == "clip-norm" and any(s.name == "non-finite" for s in diagnosis.symptoms):
         return any(s.name == "non-finite" and s.since > 0 for s in diagnosis.symptoms)
     if remedy.name in ("fix-head", "fix-loss"):
         return any(c.name in remedy.answers for c in diagnosis.causes)
     return not in_force(remedy, record, plan)
+
+
+def _sides_with_line(remedy: Remedy, record: Record) -> bool:
+    """Whether a change of the rate goes where the line probe is best; True for all others."""
+    best = line_best(record)
+    if best is None or remedy.name not in ("lower-lr", "raise-lr"):
+        return True
+    return best > 1 if remedy.name == "raise-lr" else best < 1
 
 
 def _place(remedy: Remedy, record: Record) -> int:

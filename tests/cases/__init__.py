@@ -1,0 +1,1 @@
+"""Hand-made records, sick and healthy, with the diagnosis they must get."""
