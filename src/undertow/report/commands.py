@@ -6,8 +6,9 @@ from dataclasses import fields
 from undertow.core.plan import Plan, TrainChoices
 from undertow.core.record import Record
 
-PLAIN = TrainChoices()
-SHARED = ("optimizer", "lr", "loss")  # training options every command takes
+PLAIN, PUBLISHED = TrainChoices(), "published"
+SHARED = ("optimizer", "lr", "loss", "batch", "clip_norm", "clip_value", "l1", "l2")
+LENGTH = ("epochs", "steps", "schedule", "warm_up")  # of `train` alone
 
 
 def command(verb: str, record: Record) -> str:
@@ -17,23 +18,25 @@ def command(verb: str, record: Record) -> str:
         verb: "check", "repair" or "train".
         record: whose plan, data and source are meant.
     """
-    facts = dict(record.facts)
-    words = (
-        [record.source, *shlex.split(facts["options"])] if "options" in facts else _model(record)
-    )
+    data = dict(record.facts).get("data", "")
+    words = _model(verb, record)
     if not words:
-        return f"ut.{verb}({'build' if verb == 'repair' else 'net'}, data)"
-    data = facts.get("data", "")
+        return _python(verb, record)
     if data and data != "random":
         words += ["--data", data]
     return shlex.join(["undertow", verb, *words])
 
 
-def _model(record: Record) -> list[str]:
+def _python(verb: str, record: Record) -> str:
+    if verb == "train":
+        return f"ut.diagnose({record.source!r})" if record.source else "ut.watch(net)"
+    return f"ut.{verb}({'build' if verb == 'repair' else 'net'}, data)"
+
+
+def _model(verb: str, record: Record) -> list[str]:
     if record.plan is None:
-        typed = ":" in record.source
-        return [record.source, *_rate(record)] if typed else []
-    return [record.plan.model, *_choices(record.plan)]
+        return [record.source, *_rate(record)] if ":" in record.source else []
+    return [record.plan.model, *_choices(record.plan), *_training(verb, record.plan)]
 
 
 def _rate(record: Record) -> list[str]:
@@ -50,9 +53,15 @@ def _choices(plan: Plan) -> list[str]:
     for field in fields(plan.choices):
         value = getattr(plan.choices, field.name)
         words += [] if value is None else [f"--{field.name}", str(value)]
-    if plan.variant != "published":
-        words += ["--variant", plan.variant]
-    for name in SHARED:
+    return words + (["--variant", plan.variant] if plan.variant != PUBLISHED else [])
+
+
+def _training(verb: str, plan: Plan) -> list[str]:
+    words: list[str] = []
+    for name in (*SHARED, *(LENGTH if verb == "train" else ())):
         value = getattr(plan.train, name)
-        words += [] if value == getattr(PLAIN, name) else [f"--{name}", f"{value}"]
-    return words
+        same = value == getattr(PLAIN, name)
+        words += [] if same else [f"--{name.replace('_', '-')}", str(value)]
+    if plan.train.standardise is not None:
+        words.append("--standardise" if plan.train.standardise else "--no-standardise")
+    return words + (["--seed", str(plan.seed)] if plan.seed else [])

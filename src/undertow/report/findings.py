@@ -2,18 +2,23 @@
 
 import math
 from collections.abc import Sequence
+from statistics import median
 
+from undertow.core.activation import FACTS
 from undertow.core.derive import (
+    VERDICT,
     Decay,
     decay,
     learned,
     line_best,
     one_batch_progress,
     progress,
+    smoothed,
     stuck,
 )
 from undertow.core.finding import Cause, Experiment, Remedy, Symptom
 from undertow.core.record import Record, Snapshot
+from undertow.core.theory import mean_field
 from undertow.report.numbers import MISSING, counted, number, ratio, span
 from undertow.report.report import LayerRow, Report
 from undertow.report.tables import STATS, cell, loss_change, reading
@@ -105,15 +110,34 @@ def slope(record: Record) -> Decay | None:
 
 
 def slope_words(record: Record) -> str:
-    """`gradient ×0.66 a layer, R² .99`, towards the input; "" where it cannot be taken."""
+    """`gradient ×0.66 a layer, R² .99; theory ...`; "" where it cannot be taken."""
     lost = slope(record)
     if lost is None:
         return ""
     if lost.underflow:
         return "the gradient is exactly 0 on the way to the input"
-    return (
-        f"gradient ×{number(10**-lost.per_layer)} a layer towards the input, R² {ratio(lost.fit)}"
-    )
+    factor = theory(record)
+    wide = "" if factor is None else f"; theory for wide layers ×{number(factor)}"
+    kept = number(10**-lost.per_layer)
+    return f"gradient ×{kept} a layer towards the input, R² {ratio(lost.fit)}{wide}"
+
+
+def theory(record: Record) -> float | None:
+    """Factor a layer on the gradient, √χ₁, that wide layers of these weights would have.
+
+    None unless the net is a plan's, plain, without norms, of one known activation, at its start.
+    """
+    hidden = record.where(lambda y: y.role == "hidden")[1:]  # the first one sees the input's scale
+    acts = {y.act for y in hidden}
+    known = [y.weight_std**2 * y.fan_in for y in hidden if y.weight_std is not None and y.fan_in]
+    snap, plan = shown_snapshot(record), record.plan
+    if plan is None or plan.choices.skip not in {None, "none"} or record.normalised:
+        return None
+    if len(acts) != 1 or not acts <= set(FACTS) or len(known) < len(hidden):
+        return None
+    if snap is None or snap.step:
+        return None
+    return math.sqrt(mean_field(acts.pop(), median(known)).chi1)
 
 
 def loss_words(record: Record) -> str:
@@ -248,33 +272,35 @@ def _rate_tested(record: Record) -> bool:
 
 def health(report: Report) -> tuple[tuple[str, str], ...]:
     """(area, "good" | "bad" | "note" | "unmeasured") for every area of health."""
-    rows, states = report.layers, []
-    for area, ids, column in AREAS:
-        own = [s for s in report.diagnosis.symptoms if s.id in ids]
-        measured = (
-            any(getattr(row, column) is not None for row in rows)
-            if column
-            else _speaks(report, area)
-        )
-        state = "good" if measured else "unmeasured"
-        if area == "progress" and _stands_still(report):
-            state = "bad"
-        if own:
-            state = "note" if all(s.note for s in own) else "bad"
-        states.append((area, state))
-    return tuple(states)
+    return tuple((area, _state(report, area, ids, column)) for area, ids, column in AREAS)
 
 
-def _stands_still(report: Report) -> bool:
-    """Whether the loss is no better than guessing: of one batch, or of the run so far."""
+def _state(report: Report, area: str, ids: Sequence[str], column: str) -> str:
+    own = [s for s in report.diagnosis.symptoms if s.id in ids]
+    if any(not s.note for s in own):
+        return "bad"
+    state = _progress(report) if area == "progress" else _area(report, column)
+    return "note" if own and state != "bad" else state
+
+
+def _area(report: Report, column: str) -> str:
+    if not column:
+        record = report.record
+        return "good" if record.loss or record.static or record.input.shape else "unmeasured"
+    values = [v for row in report.layers if (v := getattr(row, column)) is not None]
+    if not values:
+        return "unmeasured"
+    return "good" if all(map(math.isfinite, values)) else "bad"
+
+
+def _progress(report: Report) -> str:
+    """Good where the loss beats guessing, bad where it does not or is not finite."""
     record = report.record
     if record.kind == "check":
-        return learned(record) is False
-    return not report.diagnosis.watching and stuck(record, record.last_step)
-
-
-def _speaks(report: Report, area: str) -> bool:
-    record = report.record
-    if area == "progress":
-        return bool(record.one_batch) or (bool(record.metrics) and not report.diagnosis.watching)
-    return bool(record.loss or record.static or record.input.shape)
+        return {None: "unmeasured", False: "bad", True: "good"}[learned(record)]
+    reached = smoothed(record, record.last_step)
+    if reached is not None and not math.isfinite(reached):
+        return "bad"
+    if reached is None or record.last_step + 1 < VERDICT:
+        return "unmeasured"
+    return "bad" if stuck(record, record.last_step) else "good"

@@ -26,6 +26,7 @@ DATA = 900_000  # characters of embedded JSON, all parts together; the page stay
 TEMPLATES = Path(__file__).parent / "templates"
 UNGATED = frozenset({"UT106", "UT107", "UT108", "UT201", "UT202", "UT203"})
 SHOWN = ("act_rms", "spread", "grad_l2", "wgrad_l2", "update_ratio", "dead", "saturated")
+PROVEN = frozenset({"repaired", "improved"})
 SIGNS = {"good": "✔", "bad": "✖", "note": "●", "unmeasured": "–", "watching": "…"}
 STATES = {"good": "sound", "note": "unusual, no finding", "unmeasured": "not measured"}
 
@@ -114,7 +115,8 @@ def _thinned(report: Report, every: int) -> Report:
 def _inside(parts: Sequence[Part]) -> Any:
     template = _template("part.html")
     views = [_view(part, i, parts) for i, part in enumerate(parts)]
-    return _markup("".join(template.render(p=view, single=len(parts) == 1) for view in views))
+    text = "".join(template.render(p=view) for view in views)
+    return _markup(text.replace(" %", "\u00a0%"))  # a number keeps its unit
 
 
 @cache
@@ -145,8 +147,20 @@ def _markup(text: str) -> Any:
 
 def _nav(parts: Sequence[Part]) -> tuple[tuple[str, str, str], ...]:
     return tuple(
-        (f"p{i + 1}", part.title, SIGNS[_state(part.report)]) for i, part in enumerate(parts)
+        (f"p{i + 1}", part.title, SIGNS[_outcome(part.report, parts[:i])])
+        for i, part in enumerate(parts)
     )
+
+
+def _outcome(report: Report, earlier: Sequence[Part]) -> str:
+    """The sign of a part: its net's, or the verdict's where only the proof is shown."""
+    if report.verdict is None or not _again(report, earlier):
+        return _state(report)
+    return "good" if report.verdict.word in PROVEN else "bad"
+
+
+def _again(report: Report, earlier: Sequence[Part]) -> bool:
+    return any(_same_net(report.record, p.report.record) for p in earlier)
 
 
 def _glossary(inside: Any) -> dict[str, str]:
@@ -162,7 +176,7 @@ def _state(report: Report) -> str:
 def _view(part: Part, index: int, parts: Sequence[Part]) -> dict[str, Any]:
     """Everything the template of a part shows, in words."""
     report, key = part.report, f"p{index + 1}"
-    again = any(_same_net(report.record, p.report.record) for p in parts[:index])
+    again = _again(report, parts[:index])
     before = part.before or _before(part, parts[:index])
     return {
         "key": key,
@@ -343,7 +357,7 @@ def _proof(report: Report, key: str) -> dict[str, Any]:
     return {
         "proof": {
             "word": verdict.word,
-            "good": verdict.word in ("repaired", "improved"),
+            "good": verdict.word in PROVEN,
             "remedy": verdict.remedy,
             "edits": edits,
             "why": verdict.why,

@@ -6,7 +6,7 @@ from statistics import median
 
 from undertow.core.derive import ONE_BATCH, SMOOTH
 from undertow.core.record import Record
-from undertow.report.numbers import number, percent, ratio
+from undertow.report.numbers import counted, number, percent, ratio
 from undertow.report.report import Report
 from undertow.report.svg.draw import (
     LEFT,
@@ -22,6 +22,7 @@ from undertow.report.svg.draw import (
     linear_scale,
     log_scale,
     path,
+    percents,
     plotted,
     text,
     thinned,
@@ -63,7 +64,8 @@ def smoothed(points: Sequence[Point]) -> list[Point]:
 
 def _training(report: Report, losses: Sequence[Point], width: int) -> tuple[int, str]:
     left, right, top = float(LEFT[width]), float(width - RIGHT), 30.0
-    steps = Scale(0.0, max(losses[-1][0], 1.0), left, right)
+    last = max(losses[-1][0], float(report.record.last_step), 1.0)
+    steps = Scale(0.0, last, left, right, whole=True)
     accuracy = _accuracy(report)
     bottom = top + PANEL + (SMALL + 34 if accuracy else 0)
     parts = [_loss_panel(report.record, losses, steps, top)]
@@ -126,12 +128,7 @@ def _accuracy(report: Report) -> bool:
 
 def _accuracy_panel(report: Report, steps: Scale, top: float) -> str:
     scale = Scale(0.0, 1.0, top + SMALL, top)
-    parts = []
-    for value, label in ((0.0, "0 %"), (0.5, "50 %"), (1.0, "100 %")):
-        y = scale.at(value)
-        parts += [line(steps.start, y, steps.end, y, "grid")]
-        parts += [text(steps.start - 6, y + 4, label, "tick", "end")]
-    entries = []
+    parts, entries = [percents(scale, steps.start, steps.end)], []
     if train := _points(report.record, "accuracy"):
         parts.append(_line(thinned(smoothed(train), POINTS), steps, scale, "s3 thin"))
         entries.append(("s3 thin", "accuracy, training"))
@@ -199,10 +196,13 @@ def one_batch(record: Record, name: str) -> Figure | None:
     values = tuple(v / base if base > 0 else v for v in losses)
     of = "that of the best constant answer" if record.const_loss else "its start"
     finite = [v for v in values if math.isfinite(v)]
-    reached = f"falls to {ratio(min(finite))} of {of}" if finite else "is not finite"
+    reached = "is not finite"
+    if len(finite) == len(values):
+        way = "falls to" if min(values) < ONE_BATCH else "stays at"
+        reached = f"{way} {ratio(min(values))} of {of}"
     sentence = (
-        f"In {len(losses) - 1} steps on one batch the loss {reached}; a net that can learn gets "
-        f"below {ratio(ONE_BATCH)}."
+        f"In {counted(len(losses) - 1, 'step')} on one batch the loss {reached}; a net that can "
+        f"learn gets below {ratio(ONE_BATCH)}."
     )
     rows = tuple(
         (str(i), number(a), ratio(b)) for i, (a, b) in enumerate(zip(losses, values, strict=True))
@@ -210,7 +210,7 @@ def one_batch(record: Record, name: str) -> Figure | None:
 
     def draw(width: int) -> tuple[int, str]:
         left, right, top = float(LEFT[width]), float(width - RIGHT), 30.0
-        steps = Scale(0.0, float(len(values) - 1), left, right)
+        steps = Scale(0.0, float(len(values) - 1), left, right, whole=True)
         scale = linear_scale([*(min(v, 1.6) for v in finite), 1.1], top + 130, top)
         parts = [y_axis(scale, left, right), x_axis(steps, top + 130, top + 130, "probe step")]
         limit = scale.at(ONE_BATCH)
@@ -253,6 +253,7 @@ def line_probe(record: Record, name: str) -> Figure | None:
             entries.append(("limit", "before"))
         own = factors.at(1.0)
         parts.append(line(own, top, own, top + 120, "event"))
+        parts.append(text(own + 5, top + 114, "rate given", "flagged"))
         labels = tuple(f"× {p.factor:g}" for p in points)
         parts.append(
             plotted(Series(shown, labels, "s1"), [factors.at(p.factor) for p in points], scale)

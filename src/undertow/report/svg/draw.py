@@ -12,7 +12,7 @@ WIDE, NARROW = 760, 340  # user units; at their own width the 12-unit text is 12
 NAMESPACE = "http://www.w3.org/2000/svg"
 LEFT = {WIDE: 58, NARROW: 46}  # room for tick labels
 RIGHT = 12
-CHAR = 6.6  # mean width of a character of the 12-unit text
+CHAR = 6.2  # mean width of a character of the 12-unit text
 SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 TICKS = 5  # of one axis, at most
 DOTS = 120  # points of a line that still get a marker each
@@ -89,13 +89,14 @@ def rect(x: float, y: float, width: float, height: float, style: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Numbers to user units; with `log` the bounds are decades."""
+    """Numbers to user units; `log`: the bounds are decades, `whole`: ticks at integers only."""
 
     low: float
     high: float
     start: float
     end: float
     log: bool = False
+    whole: bool = False
 
     def at(self, value: float) -> float:
         """The place of a number, held inside the axis."""
@@ -117,6 +118,7 @@ class Scale:
         rough = (self.high - self.low) / (TICKS - 1)
         base = 10.0 ** math.floor(math.log10(rough))
         step = next(base * k for k in (1, 2, 5, 10) if base * k >= rough * 0.999)
+        step = max(step, 1.0) if self.whole else step
         first = math.ceil(self.low / step - 1e-9)
         values = [
             step * i for i in range(first, first + 2 * TICKS) if step * i <= self.high * 1.0001
@@ -136,7 +138,7 @@ def log_scale(
     """A logarithmic scale over all positive finite values, at least `least` decades high."""
     logs = [math.log10(v) for v in values if v is not None and math.isfinite(v) and v > 0] or [0.0]
     low, high = min(logs), max(logs)
-    spare = max(least - (high - low), 0.3) / 2
+    spare = max(least - (high - low), 0.2 * (high - low)) / 2
     return Scale(low - spare, high + spare, start, end, log=True)
 
 
@@ -153,6 +155,16 @@ def y_axis(scale: Scale, left: float, right: float) -> str:
     for value, label in scale.ticks():
         y = scale.at(value)
         parts += [line(left, y, right, y, "grid"), text(left - 6, y + 4, label, "tick", "end")]
+    return "".join(parts)
+
+
+def percents(scale: Scale, left: float, right: float) -> str:
+    """Grid lines and labels of a vertical scale of shares: 0, 50 and 100 %."""
+    parts = []
+    for share in (0.0, 0.5, 1.0):
+        y = scale.at(share)
+        parts += [line(left, y, right, y, "grid")]
+        parts += [text(left - 6, y + 4, f"{100 * share:.0f} %", "tick", "end")]
     return "".join(parts)
 
 

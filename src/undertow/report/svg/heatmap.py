@@ -112,10 +112,10 @@ def _drawn(names: Sequence[str], steps: Sequence[int], grid: Grid, width: int) -
     ]
     every = math.ceil(14 / row)
     room = int((left - 8) / 6.8)
-    for i in range(0, len(names), every):
-        parts.append(
-            text(left - 6, top + row * (i + 0.5) + 4, short(names[i], room), "tick", "end")
-        )
+    parts += [
+        text(left - 6, top + row * (i + 0.5) + 4, short(names[i], room), "tick", "end")
+        for i in range(0, len(names), every)
+    ]
     parts.append(_steps(steps, left, wide, top + high + 16))
     parts.append(_key(low, top_decade, left, wide, top + high + 42))
     return int(top + high + 78), "".join(parts)
@@ -143,14 +143,13 @@ def _steps(steps: Sequence[int], left: float, wide: float, y: float) -> str:
     count = 6 if wide > WIDE / 2 else 4
     shown = sorted({round(i * (len(steps) - 1) / (count - 1)) for i in range(count)})
     slot = wide / len(steps)
-    parts = []
-    last = len(steps) - 1
-    for i in shown:
-        x, anchor = left + slot * (i + 0.5), "middle"
-        if i in (0, last):
-            x, anchor = (left, "start") if i == 0 else (left + wide, "end")
-        parts += [text(x, y, f"step {steps[i]}" if i == 0 else str(steps[i]), "tick", anchor)]
-    return "".join(parts)
+    first, *middle, last = shown
+    ends = text(left, y, f"step {steps[first]}", "tick") + text(
+        left + wide, y, str(steps[last]), "tick", "end"
+    )
+    return ends + "".join(
+        text(left + slot * (i + 0.5), y, str(steps[i]), "tick", "middle") for i in middle
+    )
 
 
 def _key(low: float, high: float, left: float, wide: float, y: float) -> str:

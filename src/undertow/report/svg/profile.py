@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from undertow.report.findings import MARKS, slope
+from undertow.core.record import Cell
+from undertow.report.findings import MARKS, slope, theory
 from undertow.report.numbers import number, span
 from undertow.report.report import LayerRow, Report
 from undertow.report.svg.draw import (
@@ -18,6 +19,7 @@ from undertow.report.svg.draw import (
     legend,
     line,
     log_scale,
+    percents,
     plotted,
     rect,
     text,
@@ -32,8 +34,8 @@ STRIPS = (  # statistic, heading
     ("update_ratio", "update/weight"),
 )
 BAND = (1e-4, 1e-2)  # update/weight of nets that train (performance of a step; a guide, no limit)
-STRIP, GAP, TOP, BOTTOM = 84, 38, 26, 34  # heights in user units
-LABEL = 58.0  # width one layer's name needs
+STRIP, GAP, TOP, BOTTOM = 84, 38, 34, 34  # heights in user units
+ROOM = (26.0, 64.0)  # widths one layer's name is given, at least and at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,12 @@ class Depth:
 
     def labels(self, y: float) -> str:
         """As many layer names as fit, first and last among them."""
-        fit = max(2, int((self.right - self.left) / LABEL))
+        need = min(max(CHAR * max(map(len, self.names)) + 8, ROOM[0]), ROOM[1])
+        fit = max(2, int((self.right - self.left) / need))
         every = math.ceil(len(self.names) / fit)
         shown = [i for i in range(0, len(self.names), every) if i + every <= len(self.names)]
         shown = sorted({*shown, len(self.names) - 1})
-        room = int(LABEL * 0.95 / CHAR)
+        room = int(need / CHAR)
         return "".join(
             text(self.x[i], y, short(self.names[i], room), "tick", "middle") for i in shown
         )
@@ -110,55 +113,83 @@ def _sentence(report: Report, rows: Sequence[LayerRow], compared: bool) -> str:
         words += "The gradient reaches exactly 0 before the first layer. "
     elif lost is not None:
         way = "smaller" if lost.total > 0 else "larger"
-        factor = 10 ** -abs(lost.total) if lost.total > 0 else 10 ** abs(lost.total)
         words += (
-            f"At the first hidden layer the gradient is {number(factor)} of that at the last, "
-            f"{abs(lost.total):.1f} decades {way}. "
+            f"At the first hidden layer the gradient is {number(10**-lost.total)} of that at the "
+            f"last, {abs(lost.total):.1f} decades {way}. "
         )
     if any(r.update_ratio is not None for r in rows):
         words += "The band marks update/weight of 1e-4 to 1e-2. "
+    wide = theory(report.record)
+    if wide is not None:
+        words += f"Dotted: theory for wide layers, ×{number(wide)} a layer. "
     return words + ("Dashed: the net before." if compared else "")
 
 
 def _drawn(
     report: Report, rows: Sequence[LayerRow], behind: Sequence[LayerRow], width: int
 ) -> tuple[int, str]:
-    depth = depth_of(rows, width)
+    depth, wide = depth_of(rows, width), _theory(report, rows)
     shown = [(s, h) for s, h in STRIPS if any(getattr(r, s) is not None for r in rows)]
     height = TOP + len(shown) * (STRIP + GAP) + BOTTOM - GAP + 12
     parts = [_flags(report, depth, height - BOTTOM)]
     for i, (stat, heading) in enumerate(shown):
         top = TOP + 12 + i * (STRIP + GAP)
-        parts.append(_strip(stat, heading, depth, rows, behind, top))
-    if behind:
-        parts.append(legend(depth.left, 14, (("s1", "this net"), ("s2 dash", "before"))))
-    parts.append(depth.labels(height - BOTTOM + 20))
+        own = tuple(getattr(r, stat) for r in rows)
+        strip = Strip(heading, own, tuple(getattr(r, stat) for r in behind), _guides(stat, wide))
+        parts.append(_strip(strip, depth, top))
+    entries = [("s1", "this net"), ("s2 dash", "before")] if behind else []
+    entries += [("limit", "theory")] if wide else []
+    parts += [legend(depth.left, 14, entries), depth.labels(height - BOTTOM + 20)]
     return height, "".join(parts)
 
 
-def _strip(
-    stat: str,
-    heading: str,
-    depth: Depth,
-    rows: Sequence[LayerRow],
-    behind: Sequence[LayerRow],
-    top: float,
-) -> str:
-    now = tuple(getattr(r, stat) for r in rows)
-    then = tuple(getattr(r, stat) for r in behind)
-    guide = BAND if stat == "update_ratio" else ()
-    scale = log_scale((*now, *then, *guide), top + STRIP, top)
-    parts = [text(depth.left, top - 7, heading, "strip"), _band(scale, depth) if guide else ""]
-    parts.append(y_axis(scale, depth.left, depth.right))
-    if then:
-        parts.append(plotted(Series(then, depth.names, "s2 dash"), depth.x, scale))
-    parts.append(plotted(Series(now, depth.names, "s1"), depth.x, scale))
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """One statistic over depth: now, before, and its guides (`band` or places on a line)."""
+
+    heading: str
+    now: tuple[Cell, ...]
+    before: tuple[Cell, ...]
+    guides: tuple[tuple[int, float], ...]  # (place of a layer, -1 for the whole width; value)
+
+
+def _guides(stat: str, wide: tuple[tuple[int, float], ...]) -> tuple[tuple[int, float], ...]:
+    if stat == "update_ratio":
+        return tuple((-1, v) for v in BAND)
+    return wide if stat == "grad_l2" else ()
+
+
+def _theory(report: Report, rows: Sequence[LayerRow]) -> tuple[tuple[int, float], ...]:
+    """First and last hidden layer with the gradient of the theory's slope through the last."""
+    factor = theory(report.record)
+    hidden = {y.path for y in report.record.layers if y.role == "hidden"}
+    places = [i for i, r in enumerate(rows) if r.path in hidden]
+    last = rows[places[-1]].grad_l2 if places else None
+    if not factor or last is None or not math.isfinite(last) or last <= 0:
+        return ()
+    first = last * factor ** (places[-1] - places[0])
+    return ((places[0], first), (places[-1], last)) if first > 0 else ()
+
+
+def _strip(strip: Strip, depth: Depth, top: float) -> str:
+    values = (*strip.now, *strip.before, *(v for _, v in strip.guides))
+    scale = log_scale(values, top + STRIP, top)
+    parts = [text(depth.left, top - 7, strip.heading, "strip")]
+    parts += [y_axis(scale, depth.left, depth.right), _guide(strip, depth, scale)]
+    if strip.before:
+        parts.append(plotted(Series(strip.before, depth.names, "s2 dash"), depth.x, scale))
+    parts.append(plotted(Series(strip.now, depth.names, "s1"), depth.x, scale))
     return "".join(parts)
 
 
-def _band(scale: Scale, depth: Depth) -> str:
-    high, low = scale.at(BAND[1]), scale.at(BAND[0])
-    return rect(depth.left, high, depth.right - depth.left, low - high, "band")
+def _guide(strip: Strip, depth: Depth, scale: Scale) -> str:
+    if not strip.guides:
+        return ""
+    (i, first), (j, last) = strip.guides
+    if i < 0:
+        low, high = scale.at(first), scale.at(last)
+        return rect(depth.left, high, depth.right - depth.left, low - high, "band")
+    return line(depth.x[i], scale.at(first), depth.x[j], scale.at(last), "limit")
 
 
 def _flags(report: Report, depth: Depth, bottom: float) -> str:
@@ -220,10 +251,7 @@ def _bars(rows: Sequence[LayerRow], width: int) -> tuple[int, str]:
     slot = (depth.right - depth.left) / len(rows)
     thick = min(slot * 0.36, 22.0)
     parts = [legend(depth.left, 16, (("key-dead", "✕ dead"), ("key-saturated", "═ saturated")))]
-    for share, label in ((0.0, "0 %"), (0.5, "50 %"), (1.0, "100 %")):
-        y = scale.at(share)
-        parts += [line(depth.left, y, depth.right, y, "grid")]
-        parts += [text(depth.left - 6, y + 4, label, "tick", "end")]
+    parts.append(percents(scale, depth.left, depth.right))
     for row, x in zip(rows, depth.x, strict=True):
         for value, at, style in ((row.dead, x - thick, "dead"), (row.saturated, x, "saturated")):
             if value is not None and math.isfinite(value):

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from html import escape
+from statistics import median
 
 from undertow.core.derive import ONE_BATCH
 from undertow.core.finding import Experiment
@@ -10,6 +11,7 @@ from undertow.core.verdict import Effect, Trial, Verdict
 from undertow.report.findings import ran
 from undertow.report.numbers import number, percent, ratio
 from undertow.report.svg.draw import (
+    CHAR,
     NARROW,
     RIGHT,
     Figure,
@@ -20,6 +22,7 @@ from undertow.report.svg.draw import (
     line,
     linear_scale,
     path,
+    percents,
     text,
     x_axis,
     y_axis,
@@ -32,6 +35,7 @@ from undertow.report.tables import (
     experiment_table,
     is_control,
     is_decoy,
+    result,
 )
 
 ROW = 24.0  # height of one experiment
@@ -41,15 +45,18 @@ SIGNS = {"clears": "✔", "helps": "◐", "no change": "○", "worse": "✖"}
 
 def factors(experiments: Sequence[Experiment], name: str) -> Figure | None:
     """The one-batch loss after changing exactly one factor; None where none was measured."""
-    shown = [e for e in ran(experiments) if e.after.progress is not None]
+    shown = sorted(
+        (e for e in ran(experiments) if e.after.progress is not None),
+        key=lambda e: _reached(e),
+    )
     if not shown:
         return None
     clears = [e for e in shown if e.outcome == "clears"]
     names = ", ".join(_label(e) for e in clears[:3]) + (" and more" if len(clears) > 3 else "")
     learns = f"{len(clears)} let it learn: {names}" if clears else "none lets it learn"
     sentence = (
-        f"{len(shown)} changes, each alone on a copy, on the same batch: loss over guessing after "
-        f"the probe steps; {learns}."
+        f"{len(shown)} changes, each on a copy of its own, on the same batch: loss over guessing "
+        f"after the probe steps; {learns}."
     )
 
     def draw(width: int) -> tuple[int, str]:
@@ -58,37 +65,46 @@ def factors(experiments: Sequence[Experiment], name: str) -> Figure | None:
     return figure(name, "What one change does", sentence, draw, experiment_table(shown))
 
 
+def _reached(e: Experiment) -> float:
+    """Loss over guessing after the change; what is not finite counts as the worst."""
+    after = e.after.progress
+    return math.inf if after is None or not math.isfinite(after) else after
+
+
 def _label(e: Experiment) -> str:
     return f"{e.factor}: {e.variant}" if e.variant else e.factor
 
 
 def _factors(shown: Sequence[Experiment], width: int) -> tuple[int, str]:
     narrow = width == NARROW
-    left, right, top = (16.0 if narrow else 292.0), float(width - RIGHT - 52), 34.0
+    left, right, top = (8.0 if narrow else 284.0), float(width - RIGHT - 52), 34.0
     row = ROW + 14 if narrow else ROW
     scale = Scale(0.0, CEILING, left, right)
     bottom = top + row * len(shown)
-    parts = [x_axis(scale, top - 6, bottom, "loss/guessing after")]
+    parts = [x_axis(scale, top - 6, bottom, "loss/guessing after the change")]
     limit = scale.at(ONE_BATCH)
     parts.append(line(limit, top - 6, limit, bottom, "limit"))
-    for i, e in enumerate(shown):
-        y = top + row * (i + 0.5) + (6 if narrow else 0)
-        parts.append(_experiment(e, y, scale, narrow))
     entries = [("limit", f"learns: below {ratio(ONE_BATCH)}")]
-    parts.append(legend(left, 16, entries))
-    return int(bottom + 40), "".join(parts)
+    start = shown[0].before.progress
+    if start is not None and math.isfinite(start):
+        parts.append(line(scale.at(start), top - 6, scale.at(start), bottom, "start"))
+        entries.append(("start", f"unchanged: {ratio(start)}"))
+    for i, e in enumerate(shown):
+        y = top + row * (i + 0.5) + (7 if narrow else 0)
+        parts.append(_experiment(e, y, scale, narrow))
+    return int(bottom + 40), "".join([*parts, legend(left, 16, entries)])
 
 
 def _experiment(e: Experiment, y: float, scale: Scale, narrow: bool) -> str:
-    after, before = e.after.progress or 0.0, e.before.progress
+    after, before = _reached(e), e.before.progress
     x = scale.at(after) if math.isfinite(after) else scale.end
-    style = {"clears": "good", "worse": "bad"}.get(e.outcome, "soft")
+    style = {"clears": "is-good", "worse": "is-bad"}.get(e.outcome, "is-soft")
     told = element("title", escape(f"{_label(e)}: {ratio(after)} of guessing, {e.outcome}"))
     sign = SIGNS.get(e.outcome, "○")
     parts = [
-        text(scale.start, y - 12, short(_label(e), 44), "key")
+        text(scale.start, y - 12, short(_label(e), 48), "key halo")
         if narrow
-        else text(scale.start - 14, y + 4, short(_label(e), 42), "key", "end")
+        else text(scale.start - 14, y + 4, short(_label(e), 46), "key", "end")
     ]
     if before is not None and math.isfinite(before):
         parts.append(line(scale.at(before), y, x, y, f"reach {style}"))
@@ -137,8 +153,8 @@ def _paired(
     end = float(width - RIGHT) if narrow or not effects else width * 0.46
     parts, height = [_seeds(by_arm, end, 50.0)], 230.0
     if effects and narrow:
-        parts.append(_forest(effects, (20.0, float(width - RIGHT)), 268.0))
-        height = 268.0 + 40 * len(effects) + 46
+        parts.append(_forest(effects, (20.0, float(width - RIGHT)), 292.0))
+        height = 292.0 + 40 * len(effects) + 46
     elif effects:
         parts.append(_forest(effects, (end + 50, float(width - RIGHT)), 50.0))
         height = max(height, 50 + 40 * len(effects) + 46)
@@ -146,25 +162,40 @@ def _paired(
 
 
 def _seeds(by_arm: Sequence[tuple[str, Sequence[Trial]]], end: float, left: float) -> str:
-    """One line a seed from arm to arm."""
+    """One line a seed from arm to arm, the median of each arm in words."""
     trials = [t for _, group in by_arm for t in group]
     share = all(t.accuracy is not None for t in trials)
     top, bottom = 34.0, 190.0
-    scale = (
-        Scale(0.0, 1.0, bottom, top) if share else linear_scale(map(_measure, trials), bottom, top)
-    )
-    slot = (end - left) / len(by_arm)
-    x = {arm: left + slot * (i + 0.5) for i, (arm, _) in enumerate(by_arm)}
+    values = [_measure(t) for t in trials]
+    scale = Scale(0.0, 1.0, bottom, top) if share else linear_scale(values, bottom, top)
     heading = "held-back accuracy" if share else "loss/guessing"
-    parts = [text(left, 16, f"{heading}, one line a seed", "strip"), y_axis(scale, left, end)]
-    for seed in dict.fromkeys(t.seed for t in trials):
-        own = [(t, _measure(t)) for t in trials if t.seed == seed]
-        points = [(x[t.arm], scale.at(v)) for t, v in own if v is not None and math.isfinite(v)]
+    axis = percents(scale, left, end) if share else y_axis(scale, left, end)
+    parts = [text(left, 16, f"{heading}, one line a seed", "strip"), axis]
+    slot = (end - left) / len(by_arm)
+    middle = {arm: left + slot * (i + 0.5) for i, (arm, _) in enumerate(by_arm)}
+    seeds = list(dict.fromkeys(t.seed for t in trials))
+    for i, seed in enumerate(seeds):
+        aside = (i - (len(seeds) - 1) / 2) * min(9.0, slot / (2 * len(seeds)))
+        own = [(t, _measure(t), middle[t.arm] + aside) for t in trials if t.seed == seed]
+        points = [(x, scale.at(v)) for _, v, x in own if v is not None and math.isfinite(v)]
         parts.append(path(points, "pair"))
-        parts += [_spot(t, v, x[t.arm], scale) for t, v in own if v is not None]
-    for arm, at in x.items():
-        words = "(none)" if is_control(arm) else arm
-        parts.append(text(at, bottom + 20, short(words, int(slot / 6.6)), "key", "middle"))
+        parts += [_spot(t, v, x, scale) for t, v, x in own if v is not None]
+    parts += [_arm(arm, group, middle[arm], scale, slot) for arm, group in by_arm]
+    return "".join(parts)
+
+
+def _arm(arm: str, trials: Sequence[Trial], x: float, scale: Scale, slot: float) -> str:
+    """The arm's name in up to two lines, and its median beside its points."""
+    words = "(none)" if is_control(arm) else arm
+    first, _, rest = words.partition(" ")
+    room = int(slot / CHAR)
+    parts = [text(x, scale.start + 20, short(first, room), "key", "middle")]
+    parts += [text(x, scale.start + 35, short(rest, room), "tick", "middle")] if rest else []
+    finite = [v for v in map(_measure, trials) if v is not None and math.isfinite(v)]
+    if finite:
+        y = scale.at(median(finite))
+        above = y - 14 if y > scale.end + 30 else y + 24
+        parts.append(text(x, above, result(trials), "key halo", "middle"))
     return "".join(parts)
 
 
@@ -174,8 +205,8 @@ def _spot(trial: Trial, value: float, x: float, scale: Scale) -> str:
         return element(
             "text", f"{told}∅", x=x, y=scale.end + 10, class_="sign", text_anchor="middle"
         )
-    style = "soft" if is_control(trial.arm) or is_decoy(trial.arm) else "good"
-    return element("circle", told, cx=x, cy=scale.at(value), r=5.0, class_=f"spot {style}")
+    style = "is-soft" if is_control(trial.arm) or is_decoy(trial.arm) else "is-good"
+    return element("circle", told, cx=x, cy=scale.at(value), r=4.5, class_=f"spot {style}")
 
 
 def _forest(effects: Sequence[tuple[str, Effect]], ends: tuple[float, float], top: float) -> str:
@@ -189,14 +220,14 @@ def _forest(effects: Sequence[tuple[str, Effect]], ends: tuple[float, float], to
     parts.append(line(scale.at(0.0), top - 14, scale.at(0.0), bottom, "limit"))
     for i, (words, e) in enumerate(effects):
         y = top + 40 * i + 18
-        style = "good" if e.high < 0 else "bad" if e.low > 0 else "soft"
+        style = "is-good" if e.high < 0 else "is-bad" if e.low > 0 else "is-soft"
         told = element("title", escape(f"{words}: {effect_words(e)}"))
-        parts.append(text(ends[0], y - 13, f"{words}  {effect_words(e)}", "key"))
+        parts.append(text(ends[0], y - 13, f"{words}  {effect_words(e)}", "key halo"))
         parts.append(line(scale.at(e.low), y, scale.at(e.high), y, f"reach {style}"))
         parts.append(
             element("circle", told, cx=scale.at(e.value), cy=y, r=5.0, class_=f"spot {style}")
         )
-    parts.append(text(ends[1], bottom + 31, "better ←  below 0", "tick", "end"))
+    parts.append(text(ends[0], bottom + 31, "← better", "tick"))
     return "".join(parts)
 
 
