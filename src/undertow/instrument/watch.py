@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict, Unpack
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -26,6 +26,7 @@ from undertow.nn.loss import Criterion, word_of
 from undertow.nn.optimizer import facts
 from undertow.record.schema import as_written
 
+BUDGET = 0.01  # share of the step time: the promise of `ut.watch`
 VERDICT = 100  # step of the first judgement; the next ones at 200, 400, 800, ...
 JUMP, BEFORE = 3.0, 20  # a loss this many times the median of the last 20 is suspicious,
 FLOOR = 0.1  # if it also rose by this share of the first loss: near 0 a loss jumps by chance
@@ -43,6 +44,28 @@ class _Step:
     snapshot: Snapshot | None
 
 
+class Options(TypedDict, total=False):
+    """What a watch can be told; the words of `ut.watch`, and `head`.
+
+    Attributes:
+        optimizer: one, several, or None: every optimiser that holds parameters of the net.
+        loss: the criterion (a module is hooked) or its word (then only `loss()` tells the value).
+        run: folder to store the run in; None keeps it in memory.
+        budget: share of a step's time that sampling may cost after step 100 (.01).
+        every: steps between layer rows, in place of the start plan and the budget.
+        on_finding: called with the judgement when there is a new finding.
+        head: what is known of the run beforehand (plan, source, facts).
+    """
+
+    optimizer: Optimizer | Sequence[Optimizer] | None
+    loss: Criterion | str | None
+    run: str | Path | None
+    budget: float
+    every: int | None
+    on_finding: Callable[[Any], object] | None
+    head: Record | None
+
+
 class Watch:
     """A context manager around a training loop; it measures, and changes nothing.
 
@@ -51,36 +74,22 @@ class Watch:
 
     Args:
         net: the module that trains.
-        optimizer: one, several, or None: every optimiser that holds parameters of the net.
-        loss: the criterion (a module is hooked) or its word (then only `loss()` tells the value).
-        run: folder to store the run in; None keeps it in memory.
-        budget: share of a step's time that sampling may cost after step 100.
-        every: steps between layer rows, in place of the start plan and the budget.
-        on_finding: called with the judgement when there is a new finding.
         judge: makes the judgement of a record.
-        head: what is known of the run beforehand (plan, source, facts).
+        options: see `Options`.
 
     Raises:
         UsageError: no module, or a budget or interval that is not positive.
     """
 
-    def __init__(  # noqa: PLR0913 - the public words of `ut.watch`, and the judge behind them
-        self,
-        net: nn.Module,
-        *,
-        optimizer: Optimizer | Sequence[Optimizer] | None = None,
-        loss: Criterion | str | None = None,
-        run: str | Path | None = None,
-        budget: float = 0.01,
-        every: int | None = None,
-        on_finding: Callable[[Any], object] | None = None,
-        judge: Callable[[Record], Any],
-        head: Record | None = None,
+    def __init__(
+        self, net: nn.Module, *, judge: Callable[[Record], Any], **options: Unpack[Options]
     ) -> None:
+        optimizer, loss, run = options.get("optimizer"), options.get("loss"), options.get("run")
+        budget, every = options.get("budget", BUDGET), options.get("every")
         _check(net, budget, every)
         given = (optimizer,) if isinstance(optimizer, Optimizer) else tuple(optimizer or ())
         self.notes: list[str] = []
-        self._base = head or Record(kind="run", source=type(net).__name__)
+        self._base = options.get("head") or Record(kind="run", source=type(net).__name__)
         self._base = replace(self._base, loss=self._base.loss or word_of(loss))
         self._probe, self._whole = Probe(net), not is_compiled(net)
         self._journal = Journal(None if run is None else Path(run), self._note)
@@ -89,7 +98,7 @@ class Watch:
         self._clock = time.process_time if on_cpu else time.perf_counter
         self._steps = StepHooks(net, given, self._before, self._after)
         self._losses = Losses(loss, self._safe)
-        self._judge, self._on_finding = judge, on_finding
+        self._judge, self._on_finding = judge, options.get("on_finding")
         self._depth, self._step, self._sampling = 0, 0, False
         self._open: _Step | None = None
         self._lr: float | None = None

@@ -36,8 +36,8 @@ class RunWriter:
 
     Every sampled step reaches the file at once, the scalars between them at least once a second
     of training: that second is all a `kill -9` can cost. run.json and layers.json are replaced
-    whole (temporary name, fsync, rename). A full disk raises `EnvironmentFaultError`, which names the
-    file and what is safe; half a line is taken back.
+    whole (temporary name, fsync, rename). A full disk raises an error that names the file and
+    what is safe; half a line is taken back.
 
     Args:
         folder: made with its parents.
@@ -215,8 +215,9 @@ def read_run(folder: Path) -> Record:
     head = _head(folder)
     metrics: list[Scalars] = []
     snapshots: list[Snapshot] = []
+    measured = _measured(folder)
     with _understood(folder / schema.RUN):
-        record = schema.record_of(head, _measured(folder))
+        record = schema.record_of(head, measured)
     with _understood(folder / schema.METRICS):
         for line in _lines(folder / schema.METRICS):
             scalars, snapshot = schema.step_of(line)
@@ -247,8 +248,9 @@ def read_events(folder: Path) -> list[tuple[str, dict[str, Any]]]:
     Raises:
         UsageError: a line before the last cannot be read.
     """
-    lines = _lines(Path(folder) / schema.EVENTS)
-    return [(line["event"], line["data"]) for line in lines]
+    path = Path(folder) / schema.EVENTS
+    with _understood(path):
+        return [(line["event"], line["data"]) for line in _lines(path)]
 
 
 def read_units(folder: Path) -> list[tuple[int, dict[str, tuple[int, ...]]]]:
@@ -259,10 +261,12 @@ def read_units(folder: Path) -> list[tuple[int, dict[str, tuple[int, ...]]]]:
     """
     now: dict[str, tuple[int, ...]] = {}
     states = []
-    for line in _lines(Path(folder) / schema.UNITS):
-        now = {**now, **{path: tuple(units) for path, units in line["dead"].items()}}
-        now = {path: units for path, units in now.items() if units}
-        states.append((line["step"], now))
+    path = Path(folder) / schema.UNITS
+    with _understood(path):
+        for line in _lines(path):
+            changed = {layer: tuple(units) for layer, units in line["dead"].items()}
+            now = {layer: units for layer, units in {**now, **changed}.items() if units}
+            states.append((line["step"], now))
     return states
 
 
@@ -297,9 +301,9 @@ def _understood(path: Path) -> Iterator[None]:
     """A value of the wrong shape inside becomes a UsageError naming the file."""
     try:
         yield
-    except UsageError:
-        raise
     except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, UsageError) and str(path) in str(error):
+            raise
         raise UsageError(f"{path} is damaged: {error!r}; restore it or run again") from error
 
 
