@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from undertow.api.diagnose import report_of
@@ -76,7 +77,7 @@ def checked(
     """The report of a case: measured, judged, and where it is sick its factors tested."""
     began = time.perf_counter()
     deadline = Deadline(budget_s)
-    with guarded(case.seed), single_threaded(_small(case)):
+    with guarded(case.seed), single_threaded(_small(case)), torch.enable_grad():
         tell("measuring")
         record = measure(case, probe_steps=probe_steps, deadline=deadline)
         found = diagnose(record)

@@ -114,7 +114,6 @@ def source(wanted: Plan, data: Arrays) -> Source:
         model=made.name,
         classes=wanted.classes or data.classes or data.y[0].numel(),
         in_channels=data.shape[0],
-        train=replace(training, lr=made.train.lr if training.lr is None else training.lr),
     )
     plan = resolve(plan, data.shape)
     return Source(plan, plan.train)

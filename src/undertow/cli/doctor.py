@@ -2,7 +2,7 @@
 
 import os
 import platform
-from importlib import util
+from importlib import import_module, util
 from importlib.metadata import PackageNotFoundError, version
 
 import typer
@@ -53,7 +53,7 @@ def _device(torch: object) -> str:
 
 def _torchvision() -> str:
     try:
-        import torchvision  # type: ignore[import-not-found]
+        found = import_module("torchvision")
     except Exception as error:  # a torchvision that does not fit its torch raises anything
         return f"is broken ({type(error).__name__}), which is harmless"
-    return f"{torchvision.__version__} found"
+    return f"{found.__version__} found"

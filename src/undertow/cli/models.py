@@ -15,11 +15,8 @@ def models(
     import json as text
 
     from undertow.api.build import models as found
-    from undertow.core.errors import unknown
 
     cards = found(pattern)
-    if not cards:
-        raise unknown("model", pattern, [c.name for c in found()])
     if json:
         print(text.dumps([_row(c) for c in cards], indent=1))
         return

@@ -133,54 +133,44 @@ def repair(
         remedies: in the order of trying; at most five are trained.
         trials: data, seeds and limits, all fixed before the first look.
     """
-    base = _trained(trials, source, (CONTROL, ()), _decoy(found, source))
-    control, false = base
+    control, false = _trained(trials, source, (CONTROL, ()), _decoy(found, source))
+    tried, skipped = _tries(source, remedies, trials, Arms(control, (), false))
+    kept, said = _best(tried)
+    if said is None:
+        why = "no remedy could be tried"
+        said = Verdict("not-shown", None, None, trials.seeds, control, why=why)
+    return Repair(
+        diagnosis=found,
+        record=record,
+        remedies=tuple(remedies),
+        verdict=said,
+        tried=tuple(v for _, v in tried),
+        skipped=skipped,
+        source=source if kept is None else source.edit(kept.change),
+        trials=trials,
+        kept=kept,
+        before=source,
+    )
+
+
+def _tries(
+    source: Source, remedies: Sequence[Remedy], trials: Trials, base: Arms
+) -> tuple[list[tuple[Remedy, Verdict]], tuple[str, ...]]:
+    """Each remedy filtered by pre-flight, then trained, until one is shown to repair."""
     tried: list[tuple[Remedy, Verdict]] = []
     skipped: list[str] = []
     for remedy in remedies[:MOST]:
-        if trials.deadline.over:
-            skipped.append(f"{remedy.name}: not tested (budget)")
-            continue
-        why = _filtered(source, remedy, trials)
+        late = trials.deadline.over
+        why = "not tested (budget)" if late else _filtered(source, remedy, trials)
         if why:
             skipped.append(f"{remedy.name}: {why}")
             continue
         (treated,) = _trained(trials, source, (remedy.name, remedy.change))
-        arms = Arms(control, treated, false)
-        tried.append((remedy, verdict(arms, remedy.name, remedy.change)))
-        if tried[-1][1].word == "repaired":
+        said = verdict(replace(base, treated=treated), remedy.name, remedy.change)
+        tried.append((remedy, said))
+        if said.word == "repaired":
             break
-    return _result(source, record, found, remedies, trials, control, tried, tuple(skipped))
-
-
-def _result(  # noqa: PLR0913 - gathers the loop's own variables, once
-    source: Source,
-    record: Record,
-    found: Diagnosis,
-    remedies: Sequence[Remedy],
-    trials: Trials,
-    control: tuple[Trial, ...],
-    tried: list[tuple[Remedy, Verdict]],
-    skipped: tuple[str, ...],
-) -> Repair:
-    kept, said = _best(tried)
-    if said is None:
-        said = Verdict(
-            "not-shown", None, None, trials.seeds, control, why="no remedy could be tried"
-        )
-    after = source if kept is None else source.edit(kept.change)
-    return Repair(
-        found,
-        record,
-        tuple(remedies),
-        said,
-        tuple(v for _, v in tried),
-        skipped,
-        after,
-        trials,
-        kept,
-        source,
-    )
+    return tried, tuple(skipped)
 
 
 def _best(tried: list[tuple[Remedy, Verdict]]) -> tuple[Remedy | None, Verdict | None]:

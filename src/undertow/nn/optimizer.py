@@ -67,7 +67,7 @@ def remake(optimizer: object, net: nn.Module) -> Factory:
         added = [p for i, p in enumerate(held) if i not in grouped and i >= len(order)]
         if added:
             groups[0]["params"] = [*groups[0]["params"], *added]
-        return kind([g for g in groups if g["params"]], **first)  # type: ignore[no-any-return]
+        return kind([g for g in groups if g["params"]], **first)
 
     return make
 

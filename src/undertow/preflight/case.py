@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from undertow.core.errors import UsageError
 from undertow.core.plan import Plan
+from undertow.data.arrays import finite
 from undertow.nn.loss import Criterion, criterion
 from undertow.nn.optimizer import Factory, remake
 
@@ -105,7 +106,7 @@ class Case:
         return self.step(net, self.batch)
 
 
-def make_case(  # noqa: PLR0913 - the arguments of api `check`, bundled
+def make_case(
     net: nn.Module,
     data: object,
     loss: object = None,
@@ -114,30 +115,34 @@ def make_case(  # noqa: PLR0913 - the arguments of api `check`, bundled
     optimizer: object = None,
     clip_norm: float | None = None,
     seed: int = 0,
-    source: str = "",
-    plan: Plan | None = None,
 ) -> Case:
     """The case of a user's arguments, with exactly one batch taken of an iterable.
 
     Raises:
         UsageError: no module, no parameters to train, no batch, an unknown loss.
     """
+    name = _trainable(net)
+    batch, one_shot = _one_batch(data)
+    make = None if optimizer is None else remake(optimizer, net)
+    call: Criterion | None = None
+    word = ""
+    if step is None:
+        batch = _tensors(batch)
+        call, word = criterion(loss, batch[1])
+        step = plain_step(call)
+    return Case(net, batch, step, call, word, make, clip_norm, seed, name, None, one_shot)
+
+
+def _trainable(net: object) -> str:
+    """The name of a module that could be trained at all."""
     if not isinstance(net, nn.Module):
         raise UsageError(f"{type(net).__name__} is no nn.Module; give a built network")
-    name = source or type(net).__name__
+    name = type(net).__name__
     if not any(p.requires_grad for p in net.parameters()):
         raise UsageError(f"{name} has no trainable parameters; there is nothing that could learn")
     if any(p.is_meta for p in net.parameters()):
         raise UsageError(f"{name} is on the meta device; build it with real weights first")
-    batch, one_shot = _one_batch(data)
-    make = None if optimizer is None else remake(optimizer, net)
-    if step is not None:
-        return Case(net, batch, step, None, "", make, clip_norm, seed, name, plan, one_shot)
-    x, y = _tensors(batch)
-    call, word = criterion(loss, y)
-    return Case(
-        net, (x, y), plain_step(call), call, word, make, clip_norm, seed, name, plan, one_shot
-    )
+    return name
 
 
 def plain_step(call: Criterion) -> Step:
@@ -181,4 +186,7 @@ def _tensors(batch: Any) -> tuple[Tensor, Tensor]:
         raise UsageError("the batch is empty; give at least two samples")
     if len(x) != len(y):
         raise UsageError(f"the batch holds {len(x)} inputs and {len(y)} targets; give as many")
+    for part, values in (("x", x), ("y", y)):
+        if values.is_floating_point():
+            finite(f"the batch's {part}", values)
     return x, y

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from torch import Tensor, nn
+from torch import Tensor, nn, optim
 
 from undertow.core.codec import decode, encode
 from undertow.core.derive import line_at, line_best
@@ -36,7 +36,7 @@ def measure(case: Case, *, probe_steps: int = 50, deadline: Deadline) -> Record:
     record, net = _start_statistics(case, head)
     make = case.optimizer or tiers.base_optimizer()
     if case.optimizer is not None:
-        own = optimizers.facts(make(net.parameters()), case.clip_norm)
+        own = optimizers.facts(_optimizer(case, make, net), case.clip_norm)
         record = replace(record, optimizer=own)
     if not math.isfinite(record.first_loss or 0.0) or not _has_gradient(net):
         return as_written(record)
@@ -127,6 +127,19 @@ def _start_statistics(case: Case, head: Record) -> tuple[Record, nn.Module]:
         static=(*head.static, *equal),
     )
     return record, net
+
+
+def _optimizer(case: Case, make: optimizers.Factory, net: nn.Module) -> optim.Optimizer:
+    """The user's optimiser on a copy, made once to see that it can be."""
+    try:
+        made = make(net.parameters())
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UsageError(
+            f"the optimizer cannot be made for {case.source}: {error}; give one of its parameters"
+        ) from error
+    if isinstance(made, optim.LBFGS):
+        raise UsageError("LBFGS takes several passes a step; check with SGD or Adam instead")
+    return made
 
 
 def _has_gradient(net: nn.Module) -> bool:

@@ -16,6 +16,7 @@ CLASS_NDIM = 2  # outputs (N, C, ...)
 ROWS = 512  # rows of a weight compared with one another
 SAME = 1 - 1e-6  # cosine beyond which two rows are one
 FEW = 4  # samples below which one class only says nothing
+IGNORED = -100  # the label torch's cross-entropy leaves out unless told another
 UNIT = 1e-4  # how far a softmax's sum may be from 1
 
 
@@ -53,7 +54,7 @@ def before_loss(case: Case, out: object) -> Iterator[Symptom]:
         return
     y = case.pair[1]
     if case.loss == "cross-entropy" and not torch.is_floating_point(y):
-        yield from _labels(y, out)
+        yield from _labels(y[y != getattr(case.loss_fn, "ignore_index", IGNORED)], out)
     yield from _head(case.loss, out, y)
 
 
@@ -85,6 +86,8 @@ def symmetric(net: nn.Module) -> Iterator[Symptom]:
 
 
 def _labels(y: Tensor, out: Tensor) -> Iterator[Symptom]:
+    if not y.numel():
+        return
     classes = out.shape[1] if out.ndim >= CLASS_NDIM else 1
     low, high = int(y.min()), int(y.max())
     if low < 0 or high >= classes:
