@@ -3,6 +3,7 @@
 import hashlib
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def _npz(path: Path) -> Arrays:
             x, y = _pair(path, {k: held[k] for k in held.files})
     except FileNotFoundError as error:
         raise UsageError(f"{path} does not exist; give {READABLE}") from error
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         if isinstance(error, UsageError):
             raise
         raise UsageError(f"{path} is no readable .npz file: {error}") from error
@@ -118,6 +119,8 @@ def arrays(name: str, x: np.ndarray, y: np.ndarray) -> Arrays:
     Raises:
         UsageError: lengths differ, nothing in it, not numbers, NaN or infinite, negative classes.
     """
+    if not x.ndim or not y.ndim:
+        raise UsageError(f"{name}: x and y must be arrays of samples, not single numbers")
     if len(x) != len(y):
         raise UsageError(f"{name}: x holds {len(x)} samples and y {len(y)}; they must be as many")
     if len(x) == 0:
@@ -132,6 +135,8 @@ def arrays(name: str, x: np.ndarray, y: np.ndarray) -> Arrays:
         targets = torch.from_numpy(np.ascontiguousarray(y, dtype=np.float32))
         finite(f"{name} targets", targets)
         return Arrays(name, floats, targets, 0, False)
+    if y.size != len(y):
+        raise UsageError(f"{name}: y has shape {y.shape}; class numbers are one a sample")
     labels = torch.from_numpy(np.ascontiguousarray(y, dtype=np.int64)).reshape(len(y))
     if int(labels.min()) < 0:
         raise UsageError(f"{name}: label {int(labels.min())} is negative; classes count from 0")

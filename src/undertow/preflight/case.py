@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
 
 from undertow.core.errors import UsageError
 from undertow.core.plan import Plan
@@ -140,6 +141,8 @@ def _trainable(net: object) -> str:
     name = type(net).__name__
     if not any(p.requires_grad for p in net.parameters()):
         raise UsageError(f"{name} has no trainable parameters; there is nothing that could learn")
+    if any(isinstance(p, UninitializedParameter) for p in net.parameters()):
+        raise UsageError(f"{name} has lazy layers; run one batch through it first")
     if any(p.is_meta for p in net.parameters()):
         raise UsageError(f"{name} is on the meta device; build it with real weights first")
     return name

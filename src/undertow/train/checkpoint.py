@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 
@@ -28,16 +29,18 @@ def save(
     home = folder / "checkpoints"
     path = home / f"{name}.safetensors"
     about = {"version": VERSION, "step": step, "plan": encode(plan), "evaluation": encode(found)}
-    tensors = {k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()}
+    # cloned: safetensors refuses tensors that share memory, as tied weights do
+    tensors = {k: v.detach().cpu().clone().contiguous() for k, v in net.state_dict().items()}
     try:
         home.mkdir(parents=True, exist_ok=True)
         save_file(tensors, home / f"{name}.safetensors.part")
         (home / f"{name}.json.part").write_text(json.dumps(about, allow_nan=False))
         for suffix in ("safetensors", "json"):
             _settle(home / f"{name}.{suffix}.part", home / f"{name}.{suffix}")
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # the latter is what a full disk gives there
+        why = getattr(error, "strerror", None) or error
         raise EnvironmentFaultError(
-            f"{path} could not be written ({error.strerror or error}); the one before it is whole"
+            f"{path} could not be written ({why}); the one before it is whole"
         ) from error
     return path
 

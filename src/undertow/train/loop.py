@@ -86,8 +86,9 @@ def _between(params: list[nn.Parameter], extra: Penalties) -> float:
         for p in params:
             if p.grad is not None:
                 p.grad.add_(torch.sign(p.detach()), alpha=extra.l1)
-    limit = math.inf if extra.clip_norm is None else extra.clip_norm
-    norm = nn.utils.clip_grad_norm_(params, limit) if params else torch.zeros(())
+    norm = nn.utils.get_total_norm([p.grad for p in params if p.grad is not None])
+    if extra.clip_norm is not None:
+        nn.utils.clip_grads_with_norm_(params, extra.clip_norm, norm)
     if extra.clip_value is not None:
         nn.utils.clip_grad_value_(params, extra.clip_value)
     return float(norm)
@@ -102,8 +103,8 @@ def _right(out: Tensor, y: Tensor) -> float | None:
 
 @torch.no_grad()
 def evaluate(net: nn.Module, data: Arrays, loss_fn: Criterion, step: int = 0) -> Evaluation:
-    """Mean loss and share right over all samples, in eval mode; the mode is put back."""
-    was = net.training
+    """Mean loss and share right over all samples, in eval mode; the modes are put back."""
+    modes = [(m, m.training) for m in net.modules()]  # a frozen norm stays in eval mode
     net.eval()
     total, right, n = 0.0, 0.0, len(data.x)
     for at in range(0, n, CHUNK):
@@ -111,7 +112,8 @@ def evaluate(net: nn.Module, data: Arrays, loss_fn: Criterion, step: int = 0) ->
         out = net(x)
         total += loss_fn(out, y).item() * len(x)
         right += (_right(out, y) or 0.0) * len(x)
-    net.train(was)
+    for module, mode in modes:
+        module.training = mode
     return Evaluation(step, total / n, right / n if data.classes else None, n)
 
 
