@@ -58,6 +58,7 @@ class Row:
             self.forward.pop()
         if self.handle is not None:
             self.handle.remove()
+        self.own, self.handle = False, None
 
     def clear(self) -> None:
         """Forget what was measured; what is known of the layer stays."""
