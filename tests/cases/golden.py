@@ -8,11 +8,12 @@ from tests.cases.records import (
     LEARNS,
     RAW,
     STANDARD,
+    TOO_FAST,
+    TOO_SLOW,
     check,
     experiment,
     falling,
     layers,
-    line,
     run,
     static,
 )
@@ -21,8 +22,6 @@ from undertow.core.record import LinePoint, Record
 NAN = float("nan")
 DEAD = (1.0, *(0.3,) * 19)
 UP = tuple(10 ** (0.1 * i) for i in range(20))  # 1.9 decades of growth over 20 layers
-ALL_LOW = line(CONST, CONST, CONST, CONST * 0.999, CONST * 0.99, CONST * 0.7, 40.0)
-TOO_FAR = line(CONST * 0.99, CONST * 0.9, CONST * 1.1, CONST * 3, 1e3, 1e5, 1e8)
 
 SICK: dict[str, tuple[str, Record]] = {
     "vanishing": ("vanishing", check(grad_l2=falling(0.5))),
@@ -36,14 +35,14 @@ SICK: dict[str, tuple[str, Record]] = {
     "dead at birth, run": ("dead", run(dead=DEAD)),
     "saturated": ("saturated", check(saturated=0.95, layers=layers(act="tanh", w2=64.0))),
     "raw input": ("input-scale", check(input=RAW)),
-    "lr too high": ("lr-high", check(line=TOO_FAR)),
+    "lr too high": ("lr-high", check(line=TOO_FAST)),
     "lr too high by the loss": ("lr-high", check(one_batch=(CONST, *(1.6 * CONST,) * 50))),
     "lr too high, NaN later": ("lr-high", run((CONST, CONST, 50.0, NAN))),
     "lr killed it": (
         "lr-high",
         run(dead=DEAD, first={"update_ratio": 0.3}),
     ),
-    "lr too low": ("lr-low", check(line=ALL_LOW, update_ratio=3e-4)),
+    "lr too low": ("lr-low", check(line=TOO_SLOW, update_ratio=3e-4)),
     "lr too low, run": ("lr-low", run(update_ratio=3e-4)),
     "softmax twice": ("head", check(learns=True, static=(static("head-mismatch"),))),
     "detached loss": ("head", check(learns=None, static=(static("loss-mismatch"),))),
@@ -87,7 +86,7 @@ HEALTHY: dict[str, Record] = {
     "all units below 0 in an ELU": check(learns=True, dead=1.0, layers=layers(act="elu")),
     "no probe steps": check(learns=None, grad_l2=falling(0.9)),
     "no probe steps, decays but inputs differ": check(learns=None, grad_l2=falling(0.5)),
-    "wild line probe and learns": check(learns=True, line=TOO_FAR),
+    "wild line probe and learns": check(learns=True, line=TOO_FAST),
     "run that learns": run(SHRINKING, grad_l2=falling(0.5), spread=0.01, saturated=0.95),
     "run that swings and learns": run(
         tuple(v * (1.5 if i % 2 else 0.6) for i, v in enumerate(SHRINKING)), update_ratio=0.05

@@ -147,3 +147,7 @@ def experiment(
 def line(*losses: float) -> tuple[LinePoint, ...]:
     """Losses at factors 1e-3, 1e-2, ..."""
     return tuple(LinePoint(10.0 ** (k - 3), v) for k, v in enumerate(losses))
+
+
+TOO_FAST = line(CONST * 0.99, CONST * 0.9, CONST * 1.1, CONST * 3, 1e3, 1e5, 1e8)
+TOO_SLOW = line(CONST, CONST, CONST, CONST * 0.999, CONST * 0.99, CONST * 0.7, 40.0)

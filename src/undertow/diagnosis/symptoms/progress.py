@@ -56,7 +56,7 @@ def oscillation(record: Record) -> Iterator[Symptom]:
     moves = _median_update(record)
     if len(last) < W or not all(map(math.isfinite, last)) or not stuck(record, record.last_step):
         return
-    swing, fall = pvariance(last), last[0] - last[-1]
+    swing, fall = pvariance(last), median(last[: W // 2]) - median(last[W // 2 :])
     if swing <= fall**2 or moves is None or moves <= SWING:
         return
     step = record.last_step
