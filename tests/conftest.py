@@ -15,14 +15,19 @@ settings.load_profile("ci")
 LONG = 20.0  # seconds; above this a test must be marked slow
 
 
+def data_folder() -> Path:
+    """Where the data folder should be: named by UNDERTOW_TEST_DATA, else beside the checkout."""
+    named = os.environ.get("UNDERTOW_TEST_DATA")
+    return Path(named) if named else Path(__file__).resolve().parents[2] / "shared"
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder of parity files and the JPEG copy of CIFAR-10; skips where there is none.
 
     Named by UNDERTOW_TEST_DATA, else beside the checkout. A name that leads nowhere fails.
     """
-    named = os.environ.get("UNDERTOW_TEST_DATA")
-    folder = Path(named) if named else Path(__file__).resolve().parents[2] / "shared"
+    named, folder = os.environ.get("UNDERTOW_TEST_DATA"), data_folder()
     if folder.is_dir():
         return folder
     if named:

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import fields, replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -13,14 +13,29 @@ from torch.nn import functional as F
 from undertow.core.errors import UsageError
 from undertow.core.plan import Choices, Plan
 from undertow.core.words import ACTIVATIONS, INITS, NORMS, SKIPS
-from undertow.models import CARDS, Card, blueprint, build_plan, fit_input, resolve, vgg
+from undertow.models import CARDS, Card, alexnet, blueprint, build_plan, fit_input, resolve, vgg
 from undertow.nn.activation import word_of
 from undertow.nn.count import Count, count
 from undertow.nn.init import WEIGHTED, following
 from undertow.nn.norm import word_of as norm_of
 
-EVERY = pytest.mark.parametrize("card", CARDS, ids=lambda c: c.name)
-FAMILY = [c for c in CARDS if c.name in ("mlp", "conv", "vgg11")]  # one depth each
+SLOW = ("cifar_resnet1202",)  # seconds a choice, on meta too
+EVERY = pytest.mark.parametrize(
+    "card",
+    [pytest.param(c, marks=pytest.mark.slow if c.name in SLOW else (), id=c.name) for c in CARDS],
+)
+ONE_DEPTH = (
+    "mlp",
+    "conv",
+    "alexnet",
+    "vgg11",
+    "googlenet",
+    "inception_v3",
+    "resnet18",
+    "resnet50",
+    "cifar_resnet20",
+)
+FAMILY = [c for c in CARDS if c.name in ONE_DEPTH]
 SIZES = {"mlp": (("depth", 4), ("width", 16)), "conv": (("depth", 4), ("width", 16))}
 
 
@@ -50,6 +65,7 @@ CHANGED = [
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Classifiers of 64 units: wide ones cost seconds and show nothing more here."""
     monkeypatch.setattr(vgg, "HIDDEN", 64)
+    monkeypatch.setattr(alexnet, "HIDDEN", 64)
 
 
 @EVERY
@@ -88,7 +104,9 @@ def test_prelu_adds_a_slope_a_channel_and_nothing_else(card: Card) -> None:
     plain, sloped = (blueprint(Plan(card.name, Choices(act=a))) for a in ("relu", "prelu"))
     slopes = sum(m.num_parameters for m in sloped.modules() if isinstance(m, nn.PReLU))
     channels = sum(
-        _channels(plain, path) for path, act in following(plain).items() if act == "relu"
+        _channels(plain, path)
+        for path, act in following(plain).items()
+        if act == "relu" and ".downsample." not in path  # its sum with a branch feeds one site
     )
     assert slopes == channels
     extra = count(sloped, card.input).parameters - count(plain, card.input).parameters
@@ -122,20 +140,35 @@ def test_classes_and_channels_change_the_ends_alone(card: Card) -> None:
 def test_forward_and_backward_are_finite(card: Card, made: Choices) -> None:
     plan = Plan(card.name, made, SIZES.get(card.name, ()), classes=10, seed=1)
     shape = _smallest(card, plan)
-    net: Any = build_plan(plan, shape)
+    check_both_ways(build_plan(plan, shape), shape)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("name", ["alexnet", "googlenet", "resnet50", "cifar_resnet20"])
+def test_the_papers_form_is_finite(name: str) -> None:
+    card = next(c for c in CARDS if c.name == name)
+    plan = Plan(name, variant="paper", classes=10, seed=1)
+    shape = _smallest(card, plan)
+    check_both_ways(build_plan(plan, shape), shape)
+
+
+def check_both_ways(net: Any, shape: tuple[int, ...]) -> None:
+    """Logits in training, finite gradients of every parameter with the heads, none in eval."""
     x = torch.randn(4, *shape, generator=torch.Generator().manual_seed(0))
-    logits = net(x)
-    assert logits.shape == (4, 10)
-    F.cross_entropy(logits, torch.arange(4)).backward()
-    heads = {name for name in net.heads if name.startswith("aux")}
+    assert net(x).shape == (4, 10)
+    out, y = net.forward_aux(x), torch.arange(4)
+    assert len(out.aux) == len(net.heads) - 1
+    loss = F.cross_entropy(out.logits, y)
+    for logits in out.aux.values():
+        loss = loss + net.aux_weight * F.cross_entropy(logits, y)
+    loss.backward()
     for name, parameter in net.named_parameters():
         assert torch.isfinite(parameter).all(), name
-        if not any(name.startswith(head) for head in heads):
-            assert parameter.grad is not None, name
-            assert torch.isfinite(parameter.grad).all(), name
-    out = copy.deepcopy(net).eval()
-    assert torch.equal(out(x), out.forward_aux(x).logits)
-    assert out.forward_aux(x).aux == {}
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+    still = copy.deepcopy(net).eval()
+    assert torch.equal(still(x), still.forward_aux(x).logits)
+    assert still.forward_aux(x).aux == {}
 
 
 @pytest.mark.usefixtures("small")
@@ -148,6 +181,33 @@ def test_odd_sizes_pass_and_smaller_ones_are_refused(card: Card) -> None:
     least = card.smallest_side(resolve(plan))
     with pytest.raises(UsageError, match=f"needs {least} px"):
         fit_input(plan, (channels, least - 1, least))
+    if card.family != "plain":
+        with pytest.raises(UsageError, match=f"needs {least} px.*{least - 1}x{least}"):
+            net(torch.zeros(1, channels, least - 1, least))
+
+
+LEAST = [
+    Plan(name, made, variant=variant)
+    for name in ONE_DEPTH[2:]
+    for variant in ("published", "paper")
+    for made in (Choices(), Choices(norm="instance"), Choices(aux=1), Choices(aux=0))
+    if variant == "published" or name in ("googlenet", "alexnet")
+]
+
+
+@pytest.mark.parametrize("plan", LEAST, ids=lambda p: f"{p.model}-{p.variant}-{p.choices}")
+def test_the_smallest_input_is_the_smallest(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = next(c for c in CARDS if c.name == plan.model)
+    if plan.choices.aux and not card.heads:
+        pytest.skip("no heads")
+    least, net = card.smallest_side(resolve(plan)), cast(Any, blueprint(plan))
+    x = torch.zeros((2, card.input[0], least, least), device="meta")
+    assert net.forward_aux(x).logits.shape == (2, card.classes)
+    if least > 1:
+        for name in ("alexnet", "vgg", "googlenet", "inception", "resnet", "resnet_cifar"):
+            monkeypatch.setattr(f"undertow.models.{name}.fits", lambda x, least: x)
+        with pytest.raises((RuntimeError, ValueError)):
+            net.forward_aux(x[..., 1:, 1:])
 
 
 @pytest.mark.usefixtures("small")

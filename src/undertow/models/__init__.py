@@ -8,14 +8,31 @@ from torch import nn
 
 from undertow.core.errors import unknown
 from undertow.core.plan import Choices, Plan
-from undertow.models import checkpoints, plain, vgg
+from undertow.models import (
+    alexnet,
+    checkpoints,
+    googlenet,
+    inception,
+    plain,
+    resnet,
+    resnet_cifar,
+    vgg,
+)
 from undertow.models.card import Card, Shape, Size, Variant
 from undertow.nn.init import initialise
 
 Given = str | float | tuple[int, ...] | None
 CHOICES = ("act", "norm", "init", "skip", "aux", "dropout")
 FIELDS = ("variant", "classes", "in_channels", "seed")
-CARDS: tuple[Card, ...] = (*plain.CARDS, *vgg.CARDS)
+CARDS: tuple[Card, ...] = (
+    *plain.CARDS,
+    *alexnet.CARDS,
+    *vgg.CARDS,
+    *googlenet.CARDS,
+    *inception.CARDS,
+    *resnet.CARDS,
+    *resnet_cifar.CARDS,
+)
 
 __all__ = [
     "CARDS",

@@ -17,6 +17,23 @@ ADAPTIVE_LR = {"adam": 1e-3, "adamw": 1e-3, "rmsprop": 1e-2}  # torch's own defa
 
 
 @dataclass(frozen=True, slots=True)
+class Printed:
+    """A number the paper prints that its own shapes do not give, or that needs a source.
+
+    Attributes:
+        what: what is counted.
+        printed: as the source has it.
+        found: what its shapes, or a re-run, give; "" where nobody has one.
+        source: where it is printed.
+    """
+
+    what: str
+    printed: str
+    found: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
     """One form of a card, with its own choices.
 
@@ -27,6 +44,7 @@ class Variant:
         choices: every choice's own value.
         init: what init="paper" means; None where nothing is published.
         differs: what sets it apart from the other variant.
+        head_parameters: trainable entries of each auxiliary head, the lowest first.
     """
 
     name: str
@@ -35,6 +53,17 @@ class Variant:
     choices: Choices
     init: Scheme | None = None
     differs: str = ""
+    head_parameters: tuple[int, ...] = ()
+
+    @property
+    def other(self) -> tuple[int, str] | None:
+        """Parameters with the heads where it is built without, or without; None: it has none."""
+        every = sum(self.head_parameters)
+        if not every:
+            return None
+        if self.choices.aux:
+            return self.parameters - every, "without auxiliary heads"
+        return self.parameters + every, "with auxiliary heads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +89,9 @@ class Card:
         stages: near input first, as named for freezing.
         smallest_for: `smallest` where it depends on the plan; None: it does not.
         check: raises a UsageError where a resolved plan's sizes do not build on such inputs.
+        aux_at: the stage each auxiliary head looks at, the lowest first.
+        refused: why a variant of its paper is not offered.
+        printed: the paper's numbers beside the computed ones.
     """
 
     name: str
@@ -80,6 +112,9 @@ class Card:
     stages: tuple[str, ...] = ()
     smallest_for: Callable[[Plan], int] | None = None
     check: Callable[[Plan, Shape | None], None] | None = None
+    aux_at: tuple[str, ...] = ()
+    refused: str = ""
+    printed: tuple[Printed, ...] = ()
 
     @property
     def parameters(self) -> int:
@@ -108,7 +143,8 @@ class Card:
             if variant.name == name:
                 return variant
         has = " or ".join(v.name for v in self.variants)
-        raise UsageError(f"{self.name} has no variant={name!r}; choose {has}")
+        why = f": {self.refused}" if self.refused else ""
+        raise UsageError(f"{self.name} has no variant={name!r}{why}; choose {has}")
 
     def resolve(self, plan: Plan, shape: Shape | None = None) -> Plan:
         """The plan with every None filled by the card's own value, every word checked.

@@ -15,6 +15,7 @@ from undertow.core.plan import Choices, Plan, TrainChoices
 from undertow.core.words import NORMS
 from undertow.models.card import Card, Shape, Variant
 from undertow.nn.auxiliary import AUX_WEIGHT, AuxHead, Output
+from undertow.nn.entry import fits
 from undertow.nn.init import ZERO, Law, fans
 from undertow.nn.recipe import Recipe, head, recipe
 
@@ -38,6 +39,7 @@ TABLE_1 = {
 WIDTHS = (64, 128, 256, 512, 512)
 GRID = 7  # side of the last map at 224 px
 HIDDEN = 4096
+SMALLEST = 32  # px: five halvings
 THIRD = 3  # place in its stage of the convolution that is 1x1 in column C
 HALF = 3  # the stage an auxiliary head looks at: half the depth
 
@@ -72,11 +74,11 @@ class VGG(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, classes), of images (N, C, H, W) of 32 px or more."""
-        return self._classify(self.features(x))
+        return self._classify(self.features(fits(x, SMALLEST)))
 
     def forward_aux(self, x: Tensor) -> Output:
         """Logits, and in training those of the head after stage 3 where there is one."""
-        half = self.features[: self.middle](x)
+        half = self.features[: self.middle](fits(x, SMALLEST))
         logits = self._classify(self.features[self.middle :](half))
         if self.aux is None or not self.training:
             return Output(logits, {})
@@ -146,13 +148,14 @@ def _card(name: str, column: str, norm: str = "none") -> Card:
         year=2014,
         build=partial(build_vgg, column),
         input=(3, 224, 224),
-        smallest=32,
+        smallest=SMALLEST,
         classes=1000,
         variants=(published,) if norm == "batch" else (published, paper),
         norms=NORMS if column == "vgg11" else tuple(n for n in NORMS if n != "lrn"),
         heads=1,
         train=TrainChoices(lr=0.01, batch=256, l2=5e-4),
         stages=("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"),
+        aux_at=("conv3",),
     )
 
 

@@ -8,7 +8,7 @@ from undertow.core.activation import FACTS
 from undertow.core.errors import UsageError, unknown
 from undertow.core.plan import Choices
 from undertow.nn.activation import activation
-from undertow.nn.norm import EPS, Factory, factory, local_response_norm
+from undertow.nn.norm import EPS, LRN_K, Factory, factory, local_response_norm
 from undertow.nn.skip import Skip, skip
 
 
@@ -51,9 +51,14 @@ class Recipe:
         """A norm, or an identity in its place, for blocks that name their parts."""
         return nn.Identity() if self.norm is None else self.norm(channels, self.eps)
 
-    def response_layers(self) -> tuple[nn.Module, ...]:
-        """Zero or one local response norm, α over the sum as the 2012 paper prints it."""
-        return (local_response_norm(),) if self.responds else ()
+    def response_layers(self, k: float = LRN_K, over: str = "sum") -> tuple[nn.Module, ...]:
+        """Zero or one local response norm, by default as the 2012 paper prints it: α over the sum.
+
+        Args:
+            k: its constant.
+            over: "sum" or "mean", what α multiplies.
+        """
+        return (local_response_norm(k=k, over=over),) if self.responds else ()
 
 
 def recipe(choices: Choices, *, maps: bool = True, eps: float = EPS) -> Recipe:

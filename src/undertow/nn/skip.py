@@ -70,6 +70,12 @@ class Skip:
         """Whether the join adds."""
         return self.join is not Drop
 
+    def end(self, layer: nn.Module, norm: nn.Module) -> nn.Module | None:
+        """What scales a branch last: its norm, its layer where that is none; None: a plain net."""
+        if not self.residual:
+            return None
+        return layer if isinstance(norm, nn.Identity) else norm
+
 
 def no_shortcut(c_in: int, c_out: int, stride: int, recipe: Recipe) -> nn.Module:
     """Nothing: the join drops what passes here."""

@@ -1,0 +1,1 @@
+"""Numbers from outside: published counts, keys, outputs and checkpoints."""
