@@ -62,7 +62,12 @@ def build(
     Raises:
         UsageError: an unknown word, size or file, naming what is allowed.
     """
-    given: dict[str, Any] = {"variant": variant, "classes": classes, "in_channels": in_channels, "act": act}
+    given: dict[str, Any] = {
+        "variant": variant,
+        "classes": classes,
+        "in_channels": in_channels,
+        "act": act,
+    }
     given |= {"norm": norm, "init": init, "skip": skip, "aux": aux, "dropout": dropout}
     file = None if weights is None else str(weights)
     return built(name, weights=file, seed=seed, **given, **sizes)

@@ -26,6 +26,15 @@ __all__ = ["Fix", "proven", "repair"]
 
 FOREIGN = frozenset({"skip", "depth", "width"})  # fields only a plan can change
 PAIR = 2
+FACTORS = {  # field of an edit -> the cause it answers by itself
+    "act": "activation",
+    "init": "initialisation",
+    "skip": "depth",
+    "depth": "depth",
+    "reset_bias": "bias",
+    "lr": "learning-rate",
+    "standardise": "input-scale",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,8 +156,9 @@ def proven(
     made = engine.repair(source, report.record, report.diagnosis, remedies, trials)
     earlier = tuple(v for v in made.tried if v is not made.verdict)
     final = replace(report, verdict=made.verdict, tried=earlier)
-    if made.verdict.word == "repaired":
-        final = replace(final, diagnosis=replace(final.diagnosis, causes=_confirmed(final.causes)))
+    if made.verdict.word == "repaired" and made.kept is not None:
+        causes = _confirmed(final.causes, made.kept)
+        final = replace(final, diagnosis=replace(final.diagnosis, causes=causes))
     skipped = (*made.skipped, *_notes(source, trials))
     return Fix(final, made.remedies, made.verdict, made.tried, skipped, made)
 
@@ -159,10 +169,13 @@ def _possible(remedies: tuple[Remedy, ...], source: Source) -> tuple[Remedy, ...
     return tuple(r for r in remedies if not any(e.field in FOREIGN for e in r.change))
 
 
-def _confirmed(causes: tuple[Cause, ...]) -> tuple[Cause, ...]:
-    """The first supported cause is confirmed once paired training repaired by answering it."""
-    first = next((c for c in causes if c.standing == "supported"), None)
-    return tuple(replace(c, standing="confirmed") if c is first else c for c in causes)
+def _confirmed(causes: tuple[Cause, ...], kept: Remedy) -> tuple[Cause, ...]:
+    """Supported causes whose own factor the proven change set; a norm confirms no cause."""
+    set_ = {FACTORS[e.field] for e in kept.change if e.field in FACTORS}
+    return tuple(
+        replace(c, standing="confirmed") if c.standing == "supported" and c.name in set_ else c
+        for c in causes
+    )
 
 
 def _notes(source: Source, trials: engine.Trials) -> tuple[str, ...]:

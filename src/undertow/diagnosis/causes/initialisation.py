@@ -11,6 +11,7 @@ from undertow.core.record import Layer, Record
 from undertow.core.rule import rule
 from undertow.diagnosis.causes.standing import settle
 
+LONE = 10.0  # times the rule that a minority of layers must be off to be suspected
 OFF = 3.0  # times the rule's standard deviation, either way (diagnosis.md, section 6)
 DECADES = 1.5  # that a small error a layer adds up to over the depth of a plain net
 SYMMETRIC = ("tanh", "selu", "elu", "identity")  # critical at σ_w = 1 (diagnosis.md, section 12)
@@ -31,6 +32,8 @@ def initialisation(record: Record, symptoms: Sequence[Symptom]) -> Iterator[Caus
     sick = any(s.name in initialisation.answers for s in symptoms)
     off = {y: r for y in record.layers if (r := off_rule(y)) is not None} if sick else {}
     far = {y: r for y, r in off.items() if not 1 / OFF <= r <= OFF}
+    if 2 * len(far) <= len(off) and not any(r > LONE or r < 1 / LONE for r in far.values()):
+        far = {}  # a first layer of few inputs is often off by itself, and harmless
     because, rows = "", far
     if far:
         worst = max(far, key=lambda y: abs(math.log(far[y])))

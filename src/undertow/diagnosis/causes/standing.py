@@ -8,6 +8,7 @@ from undertow.core.record import Record
 from undertow.diagnosis.mechanism import CONVENTION, DECOY, OWN, STRUCTURE, speaks
 
 PAIR = " + "
+GENERIC = "normalisation"
 VAIN = ("no change", "worse")
 BETTER = ("clears", "helps")
 NO_EVIDENCE: Sequence[Evidence] = ()
@@ -41,9 +42,22 @@ def backed(record: Record, factor: str) -> bool:
 
 
 def pairs(record: Record, factor: str) -> tuple[Experiment, ...]:
-    """Clearing experiments that change this factor together with others."""
-    each = (e for e in record.experiments if PAIR in e.factor and e.outcome == "clears")
-    return tuple(e for e in each if factor in e.factor.split(PAIR))
+    """The best clearing experiment that changes this factor together with another, or ().
+
+    A pair says nothing where one of its factors clears alone, and one with a norm, which clears
+    nearly all, nothing where a pair without clears too.
+    """
+    sole = {e.factor for e in record.experiments if e.outcome == "clears" and speaks(e)}
+    each = [e for e in record.experiments if PAIR in e.factor and e.outcome == "clears"]
+    telling = [e for e in each if not sole & set(e.factor.split(PAIR))]
+    specific = [e for e in telling if GENERIC not in e.factor.split(PAIR)]
+    best = max(specific or telling, key=lambda e: e.score, default=None)
+    return (best,) if best is not None and factor in best.factor.split(PAIR) else ()
+
+
+def reach(record: Record, factor: str) -> float:
+    """How far this factor alone moved the symptom's statistic towards healthy: its best score."""
+    return max((e.score for e in alone(record, factor)), default=0.0)
 
 
 def in_vain(record: Record, factor: str) -> bool:
@@ -92,11 +106,13 @@ def excluded(record: Record, factor: str) -> tuple[Experiment, ...]:
 def ranked(record: Record, word: str, causes: Sequence[Cause]) -> tuple[Cause, ...]:
     """Supported first; then factors off their rule, the mechanism's own, and the convention."""
 
-    def key(c: Cause) -> tuple[bool, bool, bool, int]:
+    def key(c: Cause) -> tuple[bool, bool, bool, bool, float, int]:
         best = clearing(record, c.name)
         off = best is not None and best.deviates
         known = CONVENTION.index(c.name) if c.name in CONVENTION else len(CONVENTION)
-        return c.standing != "supported", not off, c.name not in OWN.get(word, ()), known
+        far = 0.0 if off else -reach(record, c.name)
+        foreign = c.name not in OWN.get(word, ())
+        return c.standing != "supported", not off, c.name == GENERIC, foreign, far, known
 
     kept = [c if c.excluded else replace(c, excluded=excluded(record, c.name)) for c in causes]
     return tuple(sorted(kept, key=key))
