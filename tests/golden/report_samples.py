@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+from undertow.core.codec import rounded
 from undertow.core.finding import (
     Cause,
     Diagnosis,
@@ -28,7 +29,7 @@ from undertow.core.run import Evaluation
 from undertow.core.verdict import Effect, Trial, Verdict
 from undertow.report import Report
 
-LN10 = math.log(10)
+LN10 = rounded(math.log(10))
 RELU = (Edit("act", "relu"), Edit("init", "he-normal"))
 NORM = (Edit("norm", "batch"),)
 FACTS = (("data", "digits"), ("batch", "64"), ("seed", "0"), ("seconds", "7.4"), ("device", "cpu"))
@@ -56,7 +57,7 @@ def snapshot(step: int, count: int, keep: float, grow: float = 1.0, **more: floa
     every = {"dead": 0.0, "saturated": 0.0, "spread": 0.4, "nonfinite": 0.0, **more}
     shown = [("act_rms", act), ("grad_l2", grad), ("wgrad_l2", weight), ("update_ratio", update)]
     shown += [(stat, (value,) * (count + 1)) for stat, value in every.items()]
-    return Snapshot(step, tuple(Column(stat, values) for stat, values in shown))
+    return Snapshot(step, tuple(Column(s, tuple(map(rounded, values))) for s, values in shown))
 
 
 def experiments() -> tuple[Experiment, ...]:
@@ -111,8 +112,8 @@ def sick(count: int = 12) -> Report:
         first_loss=2.41,
         loss="cross-entropy",
         input=InputFacts((64, 1, 8, 8), 1.0, 4.1, classes=10, output_classes=10),
-        line=tuple(LinePoint(10.0**k, 2.41 - 0.02 * (k + 3)) for k in range(-3, 4)),
-        one_batch=tuple(2.41 - 0.112 * (1 - 0.8**i) for i in range(51)),
+        line=tuple(LinePoint(10.0**k, rounded(2.41 - 0.02 * (k + 3))) for k in range(-3, 4)),
+        one_batch=tuple(rounded(2.41 - 0.112 * (1 - 0.8**i)) for i in range(51)),
         probe_steps=50,
         experiments=tried,
         facts=FACTS,
@@ -181,7 +182,13 @@ def run(steps: int = 200) -> Report:
     assert plan is not None
     drop = tuple(LN10 * (0.04 + 0.96 * math.exp(-i / 40)) for i in range(steps))
     metrics = tuple(
-        Scalars(i, x * (1 + 0.06 * math.sin(i * 1.7)), 0.02, 1.5, min(0.99, 1 - x / 2.6))
+        Scalars(
+            i,
+            rounded(x * (1 + 0.06 * math.sin(i * 1.7))),
+            0.02,
+            1.5,
+            rounded(min(0.99, 1 - x / 2.6)),
+        )
         for i, x in enumerate(drop)
     )
     at = sorted({0, 1, 2, 4, 8, 16, 32, 64, 100, *range(120, steps, 20), steps - 1})
@@ -195,7 +202,7 @@ def run(steps: int = 200) -> Report:
         metrics,
         tuple(snapshot(s, 12, 1.05 - 0.0004 * s, dead=0.02, saturated=0.1) for s in at),
         const_loss=LN10,
-        first_loss=drop[0],
+        first_loss=rounded(drop[0]),
         loss="cross-entropy",
         facts=(("data", "digits"), ("batch", "64"), ("seed", "0"), ("seconds", "31.0")),
     )
@@ -209,7 +216,7 @@ def run(steps: int = 200) -> Report:
         note=True,
     )
     held = tuple(
-        Evaluation(s, 2.3 - 0.011 * s, min(0.97, 0.1 + 0.005 * s), 360)
+        Evaluation(s, rounded(2.3 - 0.011 * s), rounded(min(0.97, 0.1 + 0.005 * s)), 360)
         for s in range(19, steps, 20)
     )
     return Report(Diagnosis("healthy", (note,)), record, evaluations=held)

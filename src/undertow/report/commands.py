@@ -1,12 +1,12 @@
 """The command that repeats what a record shows, as one would type it."""
 
 import shlex
-from dataclasses import fields
 
 from undertow.core.plan import Plan, TrainChoices
 from undertow.core.record import Record
 
 PLAIN, PUBLISHED = TrainChoices(), "published"
+CHOICES = ("act", "norm", "init", "skip", "dropout")
 SHARED = ("optimizer", "lr", "loss", "batch", "clip_norm", "clip_value", "l1", "l2")
 LENGTH = ("epochs", "steps", "schedule", "warm_up")  # of `train` alone
 
@@ -18,8 +18,9 @@ def command(verb: str, record: Record) -> str:
         verb: "check", "repair" or "train".
         record: whose plan, data and source are meant.
     """
-    data = dict(record.facts).get("data", "")
-    words = _model(verb, record)
+    facts = dict(record.facts)
+    data, typed = facts.get("data", ""), facts.get("options", "")
+    words = [record.source, *shlex.split(typed)] if typed else _model(verb, record)
     if not words:
         return _python(verb, record)
     if data and data != "random":
@@ -50,9 +51,11 @@ def _choices(plan: Plan) -> list[str]:
     for name, value in plan.sizes:
         text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
         words += [f"--{name.replace('_', '-')}", text]
-    for field in fields(plan.choices):
-        value = getattr(plan.choices, field.name)
-        words += [] if value is None else [f"--{field.name}", str(value)]
+    for name in CHOICES:
+        value = getattr(plan.choices, name)
+        words += (
+            [] if value is None else [f"--{name}", f"{value:g}" if name == "dropout" else value]
+        )
     return words + (["--variant", plan.variant] if plan.variant != PUBLISHED else [])
 
 

@@ -174,9 +174,12 @@ def notes(report: Report) -> tuple[str, ...]:
 
 
 def excluded(causes: Sequence[Cause]) -> tuple[Experiment, ...]:
-    """The rivals excluded: of each factor the experiment that came closest, in order."""
-    best: dict[str, Experiment] = {}
-    for e in (e for cause in causes for e in cause.excluded):
+    """The rivals excluded: of each factor the experiment that came closest, in order.
+
+    A factor that stands among the causes is not also called excluded, whatever one variant did.
+    """
+    kept, best = {c.name for c in causes}, dict[str, Experiment]()
+    for e in (e for cause in causes for e in cause.excluded if e.factor not in kept):
         if e.factor not in best or e.score > best[e.factor].score:
             best[e.factor] = e
     return tuple(best.values())

@@ -119,10 +119,9 @@ class Scale:
         base = 10.0 ** math.floor(math.log10(rough))
         step = next(base * k for k in (1, 2, 5, 10) if base * k >= rough * 0.999)
         step = max(step, 1.0) if self.whole else step
-        first = math.ceil(self.low / step - 1e-9)
-        values = [
-            step * i for i in range(first, first + 2 * TICKS) if step * i <= self.high * 1.0001
-        ]
+        first, spare = math.ceil(self.low / step - 1e-9), 1e-6 * (self.high - self.low)
+        values = [step * i for i in range(first, first + 2 * TICKS)]
+        values = [v for v in values if v <= self.high + spare]
         return tuple((v, f"{v:.4g}") for v in values)
 
 
@@ -234,15 +233,15 @@ def legend(x: float, y: float, entries: Sequence[tuple[str, str]]) -> str:
 
 
 def thinned(points: Sequence[Point], limit: int) -> list[Point]:
-    """At most `limit` points that keep the lowest and highest of every stretch, and all NaN."""
+    """About `limit` points: of every stretch the lowest, the highest, the first not finite."""
     if len(points) <= limit:
         return list(points)
-    size = math.ceil(len(points) / max(limit // 2, 1))
+    size = math.ceil(len(points) / max(limit // 3, 1))
     kept: list[Point] = []
     for start in range(0, len(points), size):
         part = points[start : start + size]
-        finite = [p for p in part if math.isfinite(p[1])] or [part[0]]
-        ends = {min(finite, key=lambda p: p[1]), max(finite, key=lambda p: p[1])}
         odd = [p for p in part if not math.isfinite(p[1])]
-        kept += sorted({odd[0], max(ends)} if odd else ends)
+        finite = [p for p in part if math.isfinite(p[1])] or odd
+        ends = (min(finite, key=lambda p: p[1]), max(finite, key=lambda p: p[1]))
+        kept += sorted({*ends, *odd[:1]})
     return kept

@@ -66,8 +66,13 @@ class Depth:
 
 
 def short(name: str, room: int) -> str:
-    """The end of a long name: there is where paths differ."""
-    return name if len(name) <= room else f"…{name[-room + 1 :]}"
+    """The end of a long name, from a dot on where one fits: there is where paths differ."""
+    if len(name) <= room:
+        return name
+    rest = name
+    while "." in rest and len(rest) >= room:
+        rest = rest.partition(".")[2]
+    return f"…{rest[-room + 1 :]}"
 
 
 def rows_of(report: Report) -> tuple[LayerRow, ...]:

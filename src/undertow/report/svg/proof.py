@@ -56,7 +56,7 @@ def factors(experiments: Sequence[Experiment], name: str) -> Figure | None:
     learns = f"{len(clears)} let it learn: {names}" if clears else "none lets it learn"
     sentence = (
         f"{len(shown)} changes, each on a copy of its own, on the same batch: loss over guessing "
-        f"after the probe steps; {learns}."
+        f"after the probe steps; {learns}. ✔ learns, ◐ a sound statistic alone, ○ no change."
     )
 
     def draw(width: int) -> tuple[int, str]:
@@ -77,7 +77,7 @@ def _label(e: Experiment) -> str:
 
 def _factors(shown: Sequence[Experiment], width: int) -> tuple[int, str]:
     narrow = width == NARROW
-    left, right, top = (8.0 if narrow else 284.0), float(width - RIGHT - 52), 34.0
+    left, right, top = (8.0 if narrow else 316.0), float(width - RIGHT - 52), 34.0
     row = ROW + 14 if narrow else ROW
     scale = Scale(0.0, CEILING, left, right)
     bottom = top + row * len(shown)
@@ -104,7 +104,7 @@ def _experiment(e: Experiment, y: float, scale: Scale, narrow: bool) -> str:
     parts = [
         text(scale.start, y - 12, short(_label(e), 48), "key halo")
         if narrow
-        else text(scale.start - 14, y + 4, short(_label(e), 46), "key", "end")
+        else text(scale.start - 14, y + 4, short(_label(e), 54), "key", "end")
     ]
     if before is not None and math.isfinite(before):
         parts.append(line(scale.at(before), y, x, y, f"reach {style}"))

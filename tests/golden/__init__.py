@@ -1,0 +1,1 @@
+"""Golden files: terminal text, JSON and pages."""
