@@ -57,6 +57,11 @@ def test_limits_at_the_start(columns: dict[str, Any], sick: str) -> None:
     assert word(check(**columns)) == sick
 
 
+@pytest.mark.parametrize(("times", "sick"), [(4.1, "exploding"), (3.9, "healthy")])
+def test_limit_of_the_first_loss(times: float, sick: str) -> None:
+    assert word(check(first_loss=times * CONST)) == sick
+
+
 def test_dead_outside_the_relu_family_is_vanishing() -> None:
     assert word(check(dead=1.0, layers=layers(act="gelu"))) == "vanishing"
     assert word(check(dead=1.0, layers=layers(act="leaky-relu"))) == "dead"
@@ -105,7 +110,7 @@ def test_without_an_optimiser_the_rate_is_not_tested(probe: tuple[object, ...]) 
 def test_in_training_later_sickness_is_the_rates_only_after_a_hard_step() -> None:
     late = run(grad_l2=falling(0.5), first={"update_ratio": 0.11})
     assert word(late) == "lr-high"
-    soft = run(grad_l2=falling(0.5), first={"update_ratio": 0.09})
+    soft = run(grad_l2=falling(0.5), first={"update_ratio": 0.095})
     assert word(soft) == "vanishing"
 
 

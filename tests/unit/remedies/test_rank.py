@@ -234,5 +234,11 @@ def test_head_advice_follows_the_symptom() -> None:
 def test_standardise_is_offered_where_features_are_raw() -> None:
     saturated: dict[str, Any] = {"saturated": 0.95, "layers": layers(act="tanh", w2=64.0)}
     assert "standardise-input" not in names(check(**saturated))
-    small = replace(RAW, rms=0.01, abs_max=0.02)
-    assert names(check(input=small, **saturated))[0] == "standardise-input"
+    sides: tuple[tuple[dict[str, float], bool], ...] = (
+        ({"rms": 0.095}, True), ({"rms": 0.105}, False),
+        ({"std_ratio": 105.0}, True), ({"std_ratio": 95.0}, False),
+    )  # fmt: skip
+    for given, offered in sides:
+        plain: dict[str, Any] = {"rms": 1.0, "abs_max": 2.0, "std_ratio": 1.0, **given}
+        record = check(input=replace(RAW, **plain), **saturated)
+        assert ("standardise-input" in names(record)) is offered

@@ -11,6 +11,7 @@ from undertow.core.rule import rule
 RMS_LOW, RMS_HIGH = 0.1, 10.0  # root mean square of the features; outside it they are raw
 ABS_MAX = 30.0  # largest magnitude of a feature
 STD_RATIO = 100.0  # largest over smallest standard deviation of the features
+CONSTANT = "input_constant"  # features that never change within the batch
 TARGET_RMS = 100.0  # root mean square of regression targets
 SECTION = "diagnosis.md, section 4"
 
@@ -46,13 +47,17 @@ def label_error(record: Record) -> Iterator[Symptom]:
     source=f"LeCun et al. 1998, sec. 4.3; {SECTION}",
 )
 def input_range(record: Record) -> Iterator[Symptom]:
-    """Features or targets off the usual scale, without a norm first, in a net that is stuck."""
+    """Features or targets off the usual scale, without a norm first, in a net that is stuck.
+
+    Constant features alone are a note: the borders of pictures are, and explain no failure.
+    """
     if not _open(record):
         return
     seen = tuple(_off_scale(record))
     if seen:
         says = "; ".join(_words(e) for e in seen)
-        yield Symptom("UT204", "input-range", (), 0, seen, says)
+        note = all(e.stat == CONSTANT for e in seen)
+        yield Symptom("UT204", "input-range", (), 0, seen, says, note)
     yield from _stored(record, "UT204")
 
 
@@ -104,7 +109,7 @@ def _off_scale(record: Record) -> Iterator[Evidence]:
     if facts.std_ratio is not None and facts.std_ratio > STD_RATIO:
         yield Evidence("input_std_ratio", "", 0, facts.std_ratio, STD_RATIO)
     if facts.constant:
-        yield Evidence("input_constant", "", 0, float(facts.constant), 0.0)
+        yield Evidence(CONSTANT, "", 0, float(facts.constant), 0.0)
 
 
 def _words(e: Evidence) -> str:
@@ -113,6 +118,6 @@ def _words(e: Evidence) -> str:
         "input_rms": "the features' root mean square",
         "input_max": "the largest feature",
         "input_std_ratio": "the widest feature over the narrowest",
-        "input_constant": "the number of constant features",
+        CONSTANT: "the number of constant features",
     }[e.stat]
     return f"{name} is {e.value:.3g}; limit {e.limit:g}"

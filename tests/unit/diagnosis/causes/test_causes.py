@@ -58,6 +58,19 @@ def test_torchs_default_in_a_deep_relu_net_adds_up() -> None:
     assert "initialisation" not in causes(check(depth=3, layers=layers(3, w2=1 / 3)))
 
 
+@pytest.mark.parametrize(("total", "suspected"), [(1.45, False), (1.55, True)])
+def test_limit_of_what_adds_up(total: float, suspected: bool) -> None:
+    rows = layers(w2=2 * 10 ** (-2 * total / 20))
+    assert ("initialisation" in causes(check(layers=rows))) is suspected
+
+
+@pytest.mark.parametrize(("times", "suspected"), [(9.5, False), (10.5, True)])
+def test_a_minority_of_layers_must_be_far_off(times: float, suspected: bool) -> None:
+    first, *rest = layers(6)
+    off = replace(first, weight_std=(first.weight_std or 0.0) * times)
+    assert ("initialisation" in causes(check(depth=6, layers=(off, *rest)))) is suspected
+
+
 @pytest.mark.parametrize(("act", "w2"), [("relu", 2.0), ("tanh", 1.0), ("selu", 1.0)])
 def test_rules_by_activation(act: str, w2: float) -> None:
     assert off_rule(layers(1, act, w2=w2)[0]) == pytest.approx(1.0, abs=1e-6)
@@ -72,9 +85,10 @@ def test_bias_beyond_twice_the_weighted_input(bias: float, suspected: bool) -> N
     assert ("bias" in causes(record)) is suspected
 
 
-def test_a_random_draw_of_biases_is_no_choice() -> None:
-    rows = tuple(replace(y, bias_std=25.0) for y in layers(bias=-3.0))
-    assert "bias" not in causes(check(dead=1.0, layers=rows))
+@pytest.mark.parametrize(("std", "suspected"), [(7.9, True), (8.1, False)])
+def test_a_random_draw_of_biases_is_no_choice(std: float, suspected: bool) -> None:
+    rows = tuple(replace(y, bias_std=std) for y in layers(bias=-3.0))  # 64 units: error std/8
+    assert ("bias" in causes(check(dead=1.0, layers=rows))) is suspected
 
 
 def test_depth_beyond_six_depth_scales() -> None:
@@ -93,6 +107,9 @@ def test_normalisation_missing_or_too_long() -> None:
     sick: dict[str, Any] = {"grad_l2": falling(0.5)}
     assert "none of 20 hidden layers" in causes(check(**sick))["normalisation"].because
     assert "normalisation" not in causes(check(layers=layers(norm="batch"), **sick))
+    for depth, named in ((4, False), (5, True)):
+        short = check(depth=depth, spread=0.01, layers=layers(depth))
+        assert ("normalisation" in causes(short)) is named
     deep = check(depth=31, grad_l2=falling(0.5, 31), layers=layers(31, norm="batch"))
     assert "limit 30" in causes(deep)["normalisation"].because
 
@@ -102,7 +119,7 @@ def test_normalisation_missing_or_too_long() -> None:
     [
         (check(curvature=210.0), "stability"),
         (check(update_ratio=0.11), "update_ratio"),
-        (check(update_ratio=9e-6), "update_ratio"),
+        (check(update_ratio=9.5e-6), "update_ratio"),
         (check(line=TOO_FAST), "line_best"),
         (check(line=TOO_SLOW, update_ratio=3e-4), "line_best"),
     ],
@@ -111,7 +128,7 @@ def test_learning_rate_evidence(record: Record, stat: str) -> None:
     assert stat in [e.stat for e in causes(record)["learning-rate"].evidence]
 
 
-@pytest.mark.parametrize("columns", [{"update_ratio": 0.09}, {"update_ratio": 2e-5}, {}])
+@pytest.mark.parametrize("columns", [{"update_ratio": 0.09}, {"update_ratio": 1.05e-5}, {}])
 def test_learning_rate_is_not_suspected_without(columns: dict[str, Any]) -> None:
     assert "learning-rate" not in causes(check(curvature=190.0, **columns))
     unknown = check(update_ratio=0.5, optimizer=replace(SGD, name=""))

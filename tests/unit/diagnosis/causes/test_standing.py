@@ -57,6 +57,19 @@ def test_a_pair_says_needs_both() -> None:
     )
 
 
+def test_a_pair_says_nothing_beside_a_single_change_or_a_pair_without_a_norm() -> None:
+    edits: tuple[tuple[str, str], ...] = (("act", "relu"), ("init", "he-normal"))
+    both = experiment("activation + initialisation", "clears", *edits)
+    normed = experiment(
+        "normalisation + depth", "clears", ("norm", "batch"), ("skip", "projection")
+    )
+    alone = experiment("initialisation", "clears", ("init", "he-normal"), deviates=True)
+    assert "activation" not in [c.name for c in found(check(experiments=(both, alone)))]
+    names = [c.name for c in found(check(experiments=(both, normed)))]
+    assert names == ["initialisation", "activation"]
+    assert [c.name for c in found(check(experiments=(normed,)))] == ["depth", "normalisation"]
+
+
 def test_the_deviating_factor_outranks_a_generic_cure() -> None:
     record = check(
         grad_l2=falling(0.5),

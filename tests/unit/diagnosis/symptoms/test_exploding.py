@@ -26,6 +26,12 @@ def test_limit_a_layer(factor: float, fires: bool) -> None:
     assert bool(found) is fires
 
 
+@pytest.mark.parametrize(("depth", "fires"), [(4, False), (5, True)])
+def test_the_slope_needs_five_layers(depth: int, fires: bool) -> None:
+    grads = [1.6 ** (depth - 1 - i) for i in range(depth)]
+    assert bool(exploding_gradient.run(check(grad_l2=grads, depth=depth))) is fires
+
+
 @pytest.mark.parametrize(("grown", "fires"), [(1.49, False), (1.51, True)])
 def test_limit_forward(grown: float, fires: bool) -> None:
     sizes = [10 ** (grown * i / 19) for i in range(20)]

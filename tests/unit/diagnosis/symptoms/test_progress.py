@@ -66,7 +66,7 @@ def swinging(fall: float = 0.0) -> list[float]:
     return [CONST * (1.5 + 0.3 * (-1) ** i) - fall * i / 100 for i in range(100)]
 
 
-@pytest.mark.parametrize(("update", "fires"), [(0.011, True), (0.009, False)])
+@pytest.mark.parametrize(("update", "fires"), [(0.0105, True), (0.0095, False)])
 def test_oscillation_needs_large_steps(update: float, fires: bool) -> None:
     assert bool(oscillation.run(run(swinging(), update_ratio=update))) is fires
 

@@ -50,7 +50,6 @@ SIDES = [
     ("rms", 0.09, 0.11),
     ("abs_max", 31.0, 29.0),
     ("std_ratio", 101.0, 99.0),
-    ("constant", 1, 0),
     ("target_rms", 101.0, 99.0),
 ]
 
@@ -61,6 +60,14 @@ def test_limits_of_the_input(field: str, bad: Any, good: Any) -> None:
     assert found.evidence[0].value == bad
     assert "limit" in found.says
     assert not input_range.run(check(input=replace(STANDARD, **{field: good})))
+
+
+def test_constant_features_alone_are_a_note() -> None:
+    (found,) = input_range.run(check(input=replace(STANDARD, constant=12)))
+    assert found.note
+    (found,) = input_range.run(check(input=replace(STANDARD, constant=12, rms=100.0)))
+    assert not found.note
+    assert [e.stat for e in found.evidence] == ["input_rms", "input_constant"]
 
 
 def test_the_input_is_gated_and_a_norm_first_makes_it_harmless() -> None:
