@@ -101,6 +101,7 @@ def _labels(y: Tensor, out: Tensor) -> Iterator[Symptom]:
 
 def _head(loss: str, out: Tensor, y: Tensor) -> Iterator[Symptom]:
     made = out.grad_fn.name() if out.grad_fn is not None else ""
+    out = out.detach()
     units = out.shape[1] if out.ndim >= CLASS_NDIM else 1
     if loss == "cross-entropy" and units == 1:
         yield _found(
