@@ -301,17 +301,25 @@ def _unless(s: Symptom, record: Record) -> str:
 
 
 def _remedies(report: Report) -> Table | None:
+    """Remedies with their edits and numbers; no column "on this batch" where none was tried."""
     if not report.remedies:
         return None
+    experiments = report.record.experiments
     rows = []
     for i, remedy in enumerate(report.remedies):
-        seen = findings.counterfactual(remedy, report.record.experiments)
+        seen = findings.counterfactual(remedy, experiments)
         edits = ", ".join(f"{e.field} → {e.value}" for e in remedy.change)
-        now = findings.numbers(seen) if seen else "not tried on this batch"
         rate = findings.rate_words(remedy, report.mechanism)
+        now = findings.numbers(seen) if seen else "not tried"
         rows.append((str(i + 1), remedy.name, edits, now, rate, remedy.cost))
     head = ("", "remedy", "changes", "on this batch", "elsewhere", "cost")
-    return Table(head, tuple(rows), (True, *(False,) * 5))
+    tried = any(findings.counterfactual(r, experiments) for r in report.remedies)
+    keep = [i for i, name in enumerate(head) if tried or name != "on this batch"]
+    return Table(
+        tuple(head[i] for i in keep),
+        tuple(tuple(row[i] for i in keep) for row in rows),
+        (True, *(False,) * (len(keep) - 1)),
+    )
 
 
 def _figures(report: Report, key: str, before: Report | None) -> list[svg.Figure]:

@@ -1,6 +1,7 @@
 """The page: self-contained, escaped, complete, small."""
 
 import json
+import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.golden import report_samples as samples
-from undertow.core.record import Scalars
+from undertow.core.record import Column, Scalars, Snapshot
 from undertow.report import Report
 from undertow.report.page import Part, embedded, render
 
@@ -143,8 +144,18 @@ def test_the_net_before_stands_behind_the_profile_of_the_trained_one() -> None:
 
 
 def test_the_command_is_shown() -> None:
-    assert "<code>undertow demo</code>" in story()
-    assert "undertow check conv --depth 12" in samples.sick().to_html()
+    def words(html: str) -> str:
+        return re.sub(r"</?span>", "", html)
+
+    assert "<code>undertow demo</code>" in words(story())
+    assert "<code>undertow check conv --depth 12 " in words(samples.sick().to_html())
+
+
+def test_remedies_have_no_empty_column() -> None:
+    report = samples.sick()
+    bare = replace(report, record=replace(report.record, experiments=()))
+    assert "on this batch</th>" in report.to_html()
+    assert "on this batch</th>" not in bare.to_html()
 
 
 def long_run(steps: int) -> Report:
@@ -179,3 +190,18 @@ def test_no_promise_is_made() -> None:
 
 def test_a_page_without_parts_is_a_page() -> None:
     assert "<h1>Nothing</h1>" in render("Nothing", [])
+
+
+def test_a_notebook_of_a_deep_noisy_run_stays_small() -> None:
+    draw = random.Random(0)
+    rows = samples.layers(50)
+    snaps = tuple(
+        Snapshot(i, (Column("grad_l2", tuple(10 ** draw.uniform(-9, 0) for _ in rows)),))
+        for i in range(400)
+    )
+    metrics = tuple(Scalars(i, draw.uniform(1, 3)) for i in range(4000))
+    report = samples.run()
+    record = replace(report.record, layers=rows, snapshots=snaps, metrics=metrics)
+    report = replace(report, record=record)
+    assert len(report._repr_html_().encode()) <= 300_000
+    assert len(report.to_html().encode()) <= 1_500_000

@@ -31,7 +31,6 @@ from undertow.report.svg.draw import (
 )
 from undertow.report.tables import Table
 
-POINTS = 700  # of a curve: about one a pixel
 ROWS = 40  # of the table beside a curve
 STEEP = 50.0  # highest over lowest loss above which the axis is logarithmic
 PANEL, SMALL = 170.0, 90.0  # heights of the loss and of the panels under it
@@ -83,8 +82,8 @@ def _loss_panel(record: Record, losses: Sequence[Point], steps: Scale, top: floa
     steep = min(good) > 0 and max(shown) / min(good) > STEEP
     make = log_scale if steep else linear_scale
     scale = make((*shown, record.const_loss), top + PANEL, top)
-    raw = thinned(list(losses), POINTS)
-    even = [p for p in thinned(smoothed(losses), POINTS) if math.isfinite(p[1])]
+    raw = thinned(list(losses), int(steps.end))
+    even = [p for p in thinned(smoothed(losses), int(steps.end)) if math.isfinite(p[1])]
     parts = [y_axis(scale, steps.start, steps.end)]
     parts += [_line(raw, steps, scale, "s1 faint"), _line(even, steps, scale, "s1")]
     entries = [("s1", "loss, median of 10 steps")]
@@ -130,7 +129,7 @@ def _accuracy_panel(report: Report, steps: Scale, top: float) -> str:
     scale = Scale(0.0, 1.0, top + SMALL, top)
     parts, entries = [percents(scale, steps.start, steps.end)], []
     if train := _points(report.record, "accuracy"):
-        parts.append(_line(thinned(smoothed(train), POINTS), steps, scale, "s3 thin"))
+        parts.append(_line(thinned(smoothed(train), int(steps.end)), steps, scale, "s3 thin"))
         entries.append(("s3 thin", "accuracy, training"))
     held = [(float(e.step), e.accuracy) for e in report.evaluations if e.accuracy is not None]
     if held:
@@ -141,14 +140,20 @@ def _accuracy_panel(report: Report, steps: Scale, top: float) -> str:
     return "".join([legend(steps.start, top - 9, entries), *parts])
 
 
+def _begun(report: Report) -> dict[int, str]:
+    """Step -> ids of the findings that began there."""
+    steps = sorted({s.since for s in report.symptoms})
+    return {step: ", ".join(s.id for s in report.symptoms if s.since == step) for step in steps}
+
+
 def _events(report: Report, steps: Scale, top: float, bottom: float) -> str:
-    """A vertical line where each finding began."""
+    """A vertical line where findings began."""
     parts = []
-    for s in report.symptoms:
-        x = steps.at(float(s.since))
+    for step, ids in _begun(report).items():
+        x = steps.at(float(step))
         anchor = "end" if x > (steps.start + steps.end) / 2 else "start"
         parts.append(line(x, top - 6, x, bottom, "event"))
-        parts.append(text(x + (5 if anchor == "start" else -5), top + 4, s.id, "flagged", anchor))
+        parts.append(text(x + (5 if anchor == "start" else -5), top + 4, ids, "flagged", anchor))
     return "".join(parts)
 
 
@@ -162,7 +167,7 @@ def _training_sentence(report: Report, losses: Sequence[Point]) -> str:
     held = [e for e in report.evaluations if e.accuracy is not None]
     if held:
         words += f"; held-back accuracy ends at {percent(held[-1].accuracy)} of {held[-1].samples}"
-    since = ", ".join(f"{s.id} from step {s.since}" for s in report.symptoms)
+    since = "; ".join(f"{ids} from step {step}" for step, ids in _begun(report).items())
     return words + (f"; {since}." if since else ".")
 
 

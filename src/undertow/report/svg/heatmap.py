@@ -6,13 +6,24 @@ from collections.abc import Sequence
 from undertow.core.record import Cell, Snapshot
 from undertow.report.numbers import number
 from undertow.report.report import Report
-from undertow.report.svg.draw import RIGHT, WIDE, Figure, element, figure, power, rect, text
+from undertow.report.svg.draw import (
+    CHAR,
+    NARROW,
+    RIGHT,
+    WIDE,
+    Figure,
+    element,
+    figure,
+    power,
+    rect,
+    text,
+)
 from undertow.report.svg.profile import short
 from undertow.report.tables import Table
 
 STAT = "grad_l2"
 COLUMNS = 2000  # of a heatmap, at most
-CELLS = 12_000  # of a heatmap, at most: about 150 kB of markup
+CELLS = {WIDE: 10_000, NARROW: 4_000}  # of a heatmap, at most: about 9 bytes of markup each
 CIVIDIS = (  # ten samples of the palette of Nunez et al. 2018, dark is small
     *("#00224e", "#123570", "#3b496c", "#575d6d", "#707173"),
     *("#8a8678", "#a59c74", "#c3b369", "#e1cc55", "#fee838"),
@@ -20,6 +31,7 @@ CIVIDIS = (  # ten samples of the palette of Nunez et al. 2018, dark is small
 ZERO, BAD = len(CIVIDIS), len(CIVIDIS) + 1  # classes after those of the palette
 COLORS = (*CIVIDIS, "#cc79a7", "#d55e00")
 SHOWN = 8  # steps in the table beside the figure
+MARGIN = {WIDE: 170.0, NARROW: 80.0}  # room for layer names, at most
 Grid = tuple[tuple[Cell, ...], ...]  # one tuple of layers for each column
 
 
@@ -30,11 +42,10 @@ def heatmap(report: Report, name: str) -> Figure | None:
     if len(snaps) < 3 or not record.layers:
         return None
     rows = [i for i, y in enumerate(record.layers) if y.role != "norm"]
-    steps, grid = down_sampled(snaps, rows)
     names = [record.layers[i].path for i in rows]
 
     def draw(width: int) -> tuple[int, str]:
-        return _drawn(names, steps, grid, width)
+        return _drawn(names, *down_sampled(snaps, rows, CELLS[width]), width)
 
     return figure(
         name,
@@ -45,12 +56,14 @@ def heatmap(report: Report, name: str) -> Figure | None:
     )
 
 
-def down_sampled(snaps: Sequence[Snapshot], rows: Sequence[int]) -> tuple[list[int], Grid]:
+def down_sampled(
+    snaps: Sequence[Snapshot], rows: Sequence[int], cells: int = CELLS[WIDE]
+) -> tuple[list[int], Grid]:
     """Steps and columns to draw: all, or of each stretch the lowest and the highest values.
 
     What is not finite counts as the highest, so it is never lost.
     """
-    limit = min(COLUMNS, max(40, CELLS // max(len(rows), 1)))
+    limit = min(COLUMNS, max(40, cells // max(len(rows), 1)))
     columns = [tuple(_at(s, i) for i in rows) for s in snaps]
     if len(columns) <= limit:
         return [s.step for s in snaps], tuple(columns)
@@ -100,7 +113,7 @@ def _kind(value: Cell, low: float, high: float) -> int | None:
 
 
 def _drawn(names: Sequence[str], steps: Sequence[int], grid: Grid, width: int) -> tuple[int, str]:
-    left, top = (96.0, 8.0) if width == WIDE else (62.0, 8.0)
+    left, top = min(max(map(len, names)) * CHAR + 12, MARGIN[width]), 8.0
     row = min(max(240.0 / len(names), 3.0), 20.0)
     high, wide = row * len(names), width - left - RIGHT
     low, top_decade = _bounds(grid)
@@ -111,7 +124,7 @@ def _drawn(names: Sequence[str], steps: Sequence[int], grid: Grid, width: int) -
         element("g", cells, transform=place, class_="cells"),
     ]
     every = math.ceil(14 / row)
-    room = int((left - 8) / 6.8)
+    room = int((left - 8) / CHAR)
     parts += [
         text(left - 6, top + row * (i + 0.5) + 4, short(names[i], room), "tick", "end")
         for i in range(0, len(names), every)
