@@ -47,7 +47,10 @@ def zero_gradient(record: Record) -> Iterator[Symptom]:
     source="contract tests of diagnosis.md, section 13; exact, no limit",
 )
 def unchanged_parameters(record: Record) -> Iterator[Symptom]:
-    """`update_ratio` of exactly 0 though a finite gradient arrived and the rate is not 0."""
+    """`update_ratio` of exactly 0 though a finite gradient arrived and the rate is not 0.
+
+    Before training there is one row only: where the probe steps learn the batch, a note.
+    """
     found = held(record, lambda snap: _unchanged(record, snap))
     if found is None:
         return
@@ -57,7 +60,8 @@ def unchanged_parameters(record: Record) -> Iterator[Symptom]:
     says = f"the step leaves {_named(layers)} bit for bit unchanged though a gradient arrives"
     if all(_rounds_away(record, path) for path in layers):
         says += ", so small that rounding drops it"
-    yield Symptom("UT107", "unchanged-parameters", layers, since, seen, says)
+    note = record.kind == "check" and learned(record) is True
+    yield Symptom("UT107", "unchanged-parameters", layers, since, seen, says, note)
 
 
 def _zeros(record: Record, snap: Snapshot) -> tuple[tuple[str, ...], int] | None:
