@@ -8,8 +8,6 @@ from tests.golden import report_samples as samples
 from undertow.core.finding import Diagnosis, Reading
 from undertow.core.record import Record
 from undertow.report import Report
-from undertow.report.pen import Pen, pen_for
-from undertow.report.tables import Table
 from undertow.report.text import FOLD, cut, kept, verdict_text
 
 
@@ -126,15 +124,5 @@ def test_no_promise_is_made() -> None:
         assert not {"cures", "always", "best"} & set(words)
 
 
-def test_columns_align_and_the_last_wraps() -> None:
-    pen = Pen(48, color=False, ascii=False)
-    table = Table(("a", "n", "words"), (("x", "10", "w " * 30),), (False, True, False))
-    lines = pen.columns(table)
-    assert lines[0].startswith("  a   n  words")
-    assert lines[1].startswith("  x  10  w w")
-    assert all(line.startswith(" " * 9 + "w") for line in lines[2:])
-
-
 def test_long_names_lose_their_middle() -> None:
     assert cut("a" * 40 + "z", 11) == "aaaaa…aaaaz"
-    assert pen_for(10, color=False, encoding="utf-8").width >= 40
