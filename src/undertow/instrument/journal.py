@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -82,5 +83,7 @@ class Journal:
         try:
             write(self._writer)
         except UndertowError as error:
+            with suppress(UndertowError):  # the same fault, met again by what is buffered
+                self._writer.close()
             self._writer = None
             self._note(f"no longer stored: {error}")

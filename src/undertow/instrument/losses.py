@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
 from undertow.instrument.constant import Loss, const_loss
-from undertow.instrument.trace import Hook, push, withdraw
+from undertow.instrument.trace import Hook, insert, withdraw
 from undertow.nn.loss import criterion as criterion_of
 
 LABELS = 4096  # samples whose labels are kept: a class prior is then within .01 or so
@@ -107,7 +107,7 @@ class Losses:
         """Catch what `backward` is called on, where there is no better source."""
         self.rest()
         if self._criterion is None and not self._told:
-            push(self._mode)
+            insert(self._mode)
 
     def rest(self) -> None:
         """Stop catching."""

@@ -163,7 +163,7 @@ class Tracer:
         self._tell(lambda: self._listener.began(inputs), "input")
         if self._look:
             self._mode = _Mode(self)
-            push(self._mode)
+            insert(self._mode)
 
     def _leave_net(self, module: nn.Module, inputs: Any, output: Any) -> None:
         if in_backward():
@@ -248,9 +248,18 @@ class _Mode(TorchFunctionMode):
         return out
 
 
-def push(mode: TorchFunctionMode) -> None:
-    """Let a mode see every call of torch from now on."""
-    _push_mode(mode)
+def insert(mode: TorchFunctionMode) -> None:
+    """Let a mode see every call of torch from now on, below all modes of the user.
+
+    A `with torch.device(...)` left later takes the topmost mode off, whatever it is; the context
+    of `torch.set_default_device` alone must stay lowest.
+    """
+    held = getattr(torch._GLOBAL_DEVICE_CONTEXT, "device_context", None)
+    above = [_pop_mode() for _ in _get_current_function_mode_stack()]
+    if above and above[-1] is held:
+        _push_mode(above.pop())
+    for other in (mode, *reversed(above)):
+        _push_mode(other)
 
 
 def withdraw(mode: TorchFunctionMode) -> None:

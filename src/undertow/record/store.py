@@ -5,7 +5,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -102,9 +102,10 @@ class RunWriter:
             log.flush()
 
     def close(self) -> None:
-        """Write what is buffered and release the files; a second call does nothing."""
-        for log in self._logs.values():
-            log.close()
+        """Write what is buffered and release every file; a second call does nothing."""
+        with ExitStack() as stack:
+            for log in self._logs.values():
+                stack.callback(log.close)
 
     def __enter__(self) -> Self:
         return self
