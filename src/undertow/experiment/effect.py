@@ -41,7 +41,11 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 
 
 def effect(arm: Sequence[Trial], base: Sequence[Trial]) -> Effect | None:
-    """Mean paired difference arm − base of the judged loss; negative is better. None: no pairs."""
+    """Mean paired difference arm − base of the judged loss; negative is better. None: no pairs.
+
+    A trial that could not run at all (`fault`) says nothing: its seed is left out.
+    """
+    arm, base = ([t for t in side if not t.fault] for side in (arm, base))
     held = all(t.held_back is not None for t in (*arm, *base))
     by_seed = {t.seed: judged(t, held) for t in base}
     gaps = [judged(t, held) - by_seed[t.seed] for t in arm if t.seed in by_seed]
@@ -122,8 +126,10 @@ def _unmet(arms: Arms) -> str:
     """The first condition of `repaired` that does not hold; empty when all do."""
     best = min(judged(t, False) for t in (*arms.control, *arms.treated, *arms.decoy))
     far = [t for t in arms.treated if 1 - judged(t, False) < HALF_WAY * (1 - best)]
-    if len(arms.treated) != _training(arms.treated) or far:
+    if len(arms.treated) != _training(arms.treated):
         return f"it trains in {_training(arms.treated)} of {len(arms.treated)} seeds only"
+    if far:
+        return f"in {len(far)} of {len(arms.treated)} seeds it goes not half as far as the best arm"
     if any(t.symptoms for t in arms.treated):
         return "a symptom stays in some seed"
     held = [t.held_back for t in arms.treated]
@@ -150,7 +156,11 @@ def _new_non_finite(arms: Arms) -> bool:
 
 def _side_effects(arms: Arms) -> tuple[str, ...]:
     """What else changed: parameters, seconds a step, symptoms that were not there."""
-    control, treated = arms.control[0], arms.treated[0]
+    control, treated = (
+        next((t for t in arm if not t.fault), None) for arm in (arms.control, arms.treated)
+    )
+    if control is None or treated is None:
+        return ()
     out = []
     if control.parameters != treated.parameters:
         share = treated.parameters / max(1, control.parameters) - 1

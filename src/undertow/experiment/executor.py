@@ -74,8 +74,14 @@ def _gather(
     failed: Callable[[T, str], R],
     done: Callable[[R], None],
 ) -> tuple[R, ...]:
-    futures: dict[Future[R], int] = {pool.submit(work, t): i for i, t in enumerate(tasks)}
+    futures: dict[Future[R], int] = {}
     results: dict[int, R] = {}
+    for at, task in enumerate(tasks):
+        try:
+            futures[pool.submit(work, task)] = at
+        except RuntimeError as error:  # the pool broke before it took this one
+            results[at] = failed(task, f"{type(error).__name__}: {error}")
+            done(results[at])
     for future in as_completed(futures):
         at = futures[future]
         try:

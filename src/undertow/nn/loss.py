@@ -48,12 +48,12 @@ def word_of(loss: object) -> str:
         nn.L1Loss: "l1",
         nn.HuberLoss: "huber",
     }
-    functions = {F.cross_entropy: "cross-entropy", F.mse_loss: "mse", F.l1_loss: "l1"}
+    functions = ((F.cross_entropy, "cross-entropy"), (F.mse_loss, "mse"), (F.l1_loss, "l1"))
     if isinstance(loss, str):
         return loss
     if isinstance(loss, nn.Module):
         return known.get(type(loss), "")
-    return functions.get(loss, "")  # type: ignore[call-overload]
+    return next((word for function, word in functions if function is loss), "")
 
 
 def criterion(loss: object, targets: object) -> tuple[Criterion, str]:

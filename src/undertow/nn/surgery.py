@@ -68,7 +68,8 @@ def zero_biases(net: nn.Module) -> int:
 
 
 def _swap_activations(net: nn.Module, word: str) -> None:
-    sites = [(p, m) for p, m in net.named_modules() if p and word_of(m) not in ("", "identity")]
+    each = net.named_modules(remove_duplicate=False)  # one module may stand at several places
+    sites = [(p, m) for p, m in each if p and word_of(m) not in ("", "identity")]
     if not sites:
         raise UsageError(
             "no activation module to replace (functional activations stay as they are)"

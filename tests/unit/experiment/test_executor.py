@@ -1,0 +1,129 @@
+"""Where trials run makes no difference; a fault of one is its result."""
+
+import os
+import time
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import pytest
+import torch
+
+from undertow.experiment import executor as module
+from undertow.experiment.executor import one_thread, run_all
+
+TASKS = tuple(range(6))
+
+
+def matrix(seed: int) -> float:
+    """A number of a seed that threads would round in another way."""
+    g = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        return float(torch.randn(64, 64, generator=g).matmul(torch.ones(64)).exp().sum())
+
+
+def late(seed: int) -> int:
+    """The seed; the first ones arrive last."""
+    time.sleep(0.02 * (len(TASKS) - seed))
+    return seed
+
+
+def picky(seed: int) -> int:
+    """The seed, or an error for 2."""
+    if seed == 2:
+        raise ValueError("two is too much")
+    return seed
+
+
+def deadly(seed: int) -> int:
+    """The seed; the process dies at 1."""
+    if seed == 1:
+        os._exit(9)
+    time.sleep(0.01)
+    return seed
+
+
+def failed(task: Any, why: str) -> Any:
+    return (task, why)
+
+
+def forked(workers: int) -> ProcessPoolExecutor:
+    """A pool that starts at once (the pool of the module itself is spawned)."""
+    return ProcessPoolExecutor(workers, mp_context=get_context("fork"), initializer=one_thread)
+
+
+def test_results_are_equal_wherever_they_are_made() -> None:
+    expected = tuple(matrix(t) for t in TASKS)
+    pools: list[Executor] = [forked(1), forked(2), ThreadPoolExecutor(2)]
+    for pool in pools:
+        with pool:
+            assert run_all(matrix, TASKS, failed, executor=pool) == expected
+
+
+def test_the_modules_own_pool_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    tasks = TASKS[:2]
+    assert run_all(matrix, tasks, failed) == tuple(matrix(t) for t in tasks)
+
+
+def test_order_of_arrival_does_not_matter() -> None:
+    arrived: list[int] = []
+    with ThreadPoolExecutor(6) as pool:
+        found = run_all(late, TASKS, failed, executor=pool, done=arrived.append)
+    assert found == TASKS
+    assert sorted(arrived) == list(TASKS)
+    assert arrived != list(TASKS)
+
+
+def test_a_task_that_raises_is_a_failed_result() -> None:
+    expected = (0, 1, (2, "ValueError: two is too much"), 3, 4, 5)
+    with ThreadPoolExecutor(1) as pool:
+        assert run_all(picky, TASKS, failed, executor=pool) == expected
+    assert run_all(lambda seed: picky(seed), TASKS, failed) == expected
+
+
+def test_a_worker_that_dies_is_a_failed_result() -> None:
+    with forked(1) as pool:
+        found = run_all(deadly, TASKS, failed, executor=pool)
+    assert len(found) == len(TASKS)
+    assert found[1][0] == 1
+    assert "BrokenProcessPool" in found[1][1]
+
+
+class Broken(Executor):
+    """Takes one task, then no more."""
+
+    def submit(self, fn: Any, /, *args: Any, **given: Any) -> Future[Any]:
+        """The result of the first task."""
+        if args[0]:
+            raise RuntimeError("cannot schedule")
+        future: Future[Any] = Future()
+        future.set_result(fn(*args))
+        return future
+
+
+def test_a_pool_that_breaks_while_it_is_filled_fails_the_rest() -> None:
+    told: list[Any] = []
+    found = run_all(picky, (0, 1, 2), failed, executor=Broken(), done=told.append)
+    assert found[0] == 0
+    assert found[1:] == tuple((t, "RuntimeError: cannot schedule") for t in (1, 2))
+    assert len(told) == 3
+
+
+def test_what_does_not_pickle_runs_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    found = run_all(lambda seed: (os.getpid(), torch.get_num_threads()), TASKS, failed)
+    assert found == ((os.getpid(), 1),) * len(TASKS)
+
+
+def test_one_core_needs_no_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **given: Any) -> None:
+        raise AssertionError("a pool was made")
+
+    monkeypatch.setattr(module, "ProcessPoolExecutor", refuse)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    before = torch.get_num_threads()
+    assert run_all(picky, TASKS[:2], failed) == (0, 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    assert run_all(picky, TASKS[:1], failed) == (0,)
+    assert torch.get_num_threads() == before
