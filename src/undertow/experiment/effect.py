@@ -124,23 +124,29 @@ def _earned(arms: Arms, against: Effect | None) -> tuple[str, str]:
 
 def _unmet(arms: Arms) -> str:
     """The first condition of `repaired` that does not hold; empty when all do."""
+    n, trained = len(arms.treated), _training(arms.treated)
     best = min(judged(t, False) for t in (*arms.control, *arms.treated, *arms.decoy))
-    far = [t for t in arms.treated if 1 - judged(t, False) < HALF_WAY * (1 - best)]
-    if len(arms.treated) != _training(arms.treated):
-        return f"it trains in {_training(arms.treated)} of {len(arms.treated)} seeds only"
-    if far:
-        return f"in {len(far)} of {len(arms.treated)} seeds it goes not half as far as the best arm"
-    if any(t.symptoms for t in arms.treated):
-        return "a symptom stays in some seed"
+    far = sum(1 for t in arms.treated if 1 - judged(t, False) < HALF_WAY * (1 - best))
     held = [t.held_back for t in arms.treated]
-    if any(h is None for h in held):
-        return "training loss only: no held-back data"
-    known = [min(CAP, h) for h in held if h is not None]
-    if fmean(known) >= HELD_BACK or interval(known)[1] >= 1:
-        return "the held-back loss is not shown to beat the best constant answer"
-    if _training(arms.control) * 2 >= len(arms.control):
-        return "the unrepaired control mostly trains too"
-    return ""
+    refused = (
+        (trained < n, f"it trains in {trained} of {n} seeds only"),
+        (far > 0, f"in {far} of {n} seeds it goes not half as far as the best arm"),
+        (any(t.symptoms for t in arms.treated), "a symptom stays in some seed"),
+        (None in held, "training loss only: no held-back data"),
+        (
+            not _generalises([min(CAP, h) for h in held if h is not None]),
+            "the held-back loss is not shown to beat the best constant answer",
+        ),
+        (
+            _training(arms.control) * 2 >= len(arms.control),
+            "the unrepaired control mostly trains too",
+        ),
+    )
+    return next((why for applies, why in refused if applies), "")
+
+
+def _generalises(held: Sequence[float]) -> bool:
+    return bool(held) and fmean(held) < HELD_BACK and interval(held)[1] < 1
 
 
 def _training(arm: Sequence[Trial]) -> int:

@@ -102,7 +102,8 @@ def test_a_factory_stays_itself_and_nothing_else_is_taken() -> None:
 def test_scaling_multiplies_every_groups_rate() -> None:
     def make(params: Any) -> optim.Optimizer:
         held = list(params)
-        return optim.SGD([{"params": held[:1], "lr": 3.0}, {"params": held[1:]}], lr=0.5)
+        groups: list[dict[str, Any]] = [{"params": held[:1], "lr": 3.0}, {"params": held[1:]}]
+        return optim.SGD(groups, lr=0.5)
 
     made = scaled(make, 10.0)(net().parameters())
     assert [g["lr"] for g in made.param_groups] == [30.0, 5.0]
