@@ -1,6 +1,8 @@
 """The zoo: its cards, and nets built from plans."""
 
+import warnings
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -10,15 +12,17 @@ from undertow.core.errors import unknown
 from undertow.core.plan import Choices, Plan
 from undertow.models import (
     alexnet,
-    checkpoints,
     googlenet,
     inception,
+    loading,
     plain,
     resnet,
     resnet_cifar,
     vgg,
 )
 from undertow.models.card import Card, Shape, Size, Variant
+from undertow.models.download import Progress
+from undertow.models.loading import Loaded
 from undertow.nn.init import initialise
 
 Given = str | float | tuple[int, ...] | None
@@ -45,6 +49,7 @@ __all__ = [
     "cards",
     "default_plan",
     "fit_input",
+    "load_weights",
     "plan_of",
     "resolve",
     "smallest_input",
@@ -144,13 +149,12 @@ def build_plan(plan: Plan, input_shape: Shape | None = None) -> nn.Module:
     return net
 
 
-def build(name: str, *, weights: str | None = None, **given: Given) -> nn.Module:
+def build(name: str, *, weights: str | Path | None = None, **given: Given) -> nn.Module:
     """A net of the zoo by name and choices; what is None or left out is the card's own.
 
     Args:
         name: a card's name.
-        weights: a .safetensors or .pth file whose keys and shapes fit. With `classes` given, a head
-            of another size than the file's stays new.
+        weights: as `load_weights`; what to be wary of becomes a Python warning.
         given: variant, classes (0: features instead of logits), in_channels (for mlp its number of
             features), seed (0 if None); the choices act, norm, init, skip, aux, dropout; and the
             sizes of cards that have them.
@@ -158,11 +162,43 @@ def build(name: str, *, weights: str | None = None, **given: Given) -> nn.Module
     Raises:
         UsageError: names the value, what is allowed and what to do.
     """
-    net = build_plan(plan_of(name, **given))
+    plan = plan_of(name, **given)
+    net = build_plan(plan)
     if weights is not None:
-        new = getattr(net, "heads", ()) if given.get("classes") is not None else ()
-        checkpoints.load(net, checkpoints.read(weights), new)
+        for said in load_weights(net, plan, weights).warnings:
+            warnings.warn(said, stacklevel=2)
     return net
+
+
+def load_weights(
+    net: nn.Module,
+    plan: Plan,
+    wanted: str | Path,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Loaded:
+    """Weights into the net of a plan, in place: a published tag, a file, or the folder of a run.
+
+    Where the plan gives `classes`, logits layers of another size than the file's stay as drawn.
+
+    Args:
+        net: built from `plan`.
+        plan: names a card.
+        wanted: a tag of the card, a .safetensors or .pth file, or a run.
+        folder: where downloads are kept; None: `.cache/undertow/weights` in the home folder.
+        progress: called with bytes downloaded so far and in all.
+
+    Returns:
+        What was loaded, drawn anew, left out, and what to be wary of.
+
+    Raises:
+        UsageError: no such tag or file, a damaged one, or one that does not fit.
+        EnvironmentFaultError: a download failed.
+    """
+    new_head, plan = plan.classes is not None, resolve(plan)
+    return loading.load(
+        net, plan, wanted, CARDS, new_head=new_head, folder=folder, progress=progress
+    )
 
 
 def plan_of(name: str, **given: Given) -> Plan:

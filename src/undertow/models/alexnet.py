@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from undertow.core.plan import Choices, Plan, TrainChoices
 from undertow.core.words import NORMS
 from undertow.models.card import Card, Printed, Shape, Variant
+from undertow.models.weights import tags
 from undertow.nn.auxiliary import AUX_WEIGHT, AuxHead, Output
 from undertow.nn.entry import fits
 from undertow.nn.init import ZERO, Law, scheme
@@ -147,6 +148,7 @@ ALEXNET = Card(
     norms=NORMS,
     heads=1,
     train=TrainChoices(lr=0.01, batch=128, l2=5e-4),
+    weights=tags("alexnet"),
     stages=("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"),
     aux_at=("conv3",),
     printed=PRINTED,

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from undertow.core.plan import Choices, Plan, TrainChoices
 from undertow.core.words import NORMS
 from undertow.models.card import Card, Printed, Shape, Variant
+from undertow.models.weights import tags
 from undertow.nn.auxiliary import AUX_WEIGHT, AuxClassifier, Output
 from undertow.nn.convolution import ConvNorm
 from undertow.nn.entry import fits, from_imagenet
@@ -232,6 +233,7 @@ GOOGLENET = Card(
     norms=NORMS,
     heads=2,
     train=TrainChoices(lr=0.01, batch=32, l2=2e-4),
+    weights=tags("googlenet"),
     stages=("stem", "3", "4", "5"),
     smallest_for=smallest,
     aux_at=("4a", "4d"),

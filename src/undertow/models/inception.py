@@ -16,6 +16,7 @@ from undertow.models.inception_modules import (
     ReductionA,
     ReductionB,
 )
+from undertow.models.weights import tags
 from undertow.nn.auxiliary import AUX_WEIGHT, Output
 from undertow.nn.convolution import ConvNorm
 from undertow.nn.entry import fits, from_imagenet
@@ -157,6 +158,7 @@ INCEPTION_V3 = Card(
     ),
     heads=1,
     train=TrainChoices(optimizer="rmsprop", lr=0.01, batch=32, clip_norm=2.0),
+    weights=tags("inception_v3"),
     stages=("stem", "5", "6", "7"),
     smallest_for=smallest,
     aux_at=("Mixed_6e",),

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from undertow.core.plan import Choices, Plan, TrainChoices
 from undertow.core.words import SKIPS
 from undertow.models.card import Card, Shape, Variant
+from undertow.models.weights import tags
 from undertow.nn.auxiliary import AUX_WEIGHT, AuxHead, Output
 from undertow.nn.entry import fits
 from undertow.nn.init import ZERO, Law, fans, scheme
@@ -55,8 +56,7 @@ class BasicBlock(nn.Module):
         """Eq. 2: y = F(x) + W_s x, then the second nonlinearity."""
         y = self.act1(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
-        out: Tensor = self.act2(self.join(self.downsample(x), y))
-        return out
+        return self.act2(self.join(self.downsample(x), y))
 
     def branch_end(self) -> nn.Module | None:
         """What scales the branch last; None in a plain net."""
@@ -91,8 +91,7 @@ class Bottleneck(nn.Module):
         y = self.act1(self.bn1(self.conv1(x)))
         y = self.act2(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
-        out: Tensor = self.act3(self.join(self.downsample(x), y))
-        return out
+        return self.act3(self.join(self.downsample(x), y))
 
     def branch_end(self) -> nn.Module | None:
         """What scales the branch last; None in a plain net."""
@@ -170,13 +169,11 @@ class ResNet(nn.Module):
 
     def _lower(self, x: Tensor) -> Tensor:
         x = self.act(self.bn1(self.conv1(fits(x, self.smallest))))  # -> (N, 64, 112, 112) at 224
-        half: Tensor = self.layer2(self.layer1(self.maxpool(x)))  # 56 -> 28
-        return half
+        return self.layer2(self.layer1(self.maxpool(x)))  # 56 -> 28
 
     def _upper(self, x: Tensor) -> Tensor:
         x = self.layer4(self.layer3(x))  # 14 -> 7
-        logits: Tensor = self.fc(self.dropout(self.avgpool(x).flatten(1)))
-        return logits
+        return self.fc(self.dropout(self.avgpool(x).flatten(1)))
 
 
 def smallest(plan: Plan) -> int:
@@ -241,6 +238,7 @@ def _card(name: str) -> Card:
         skips=SKIPS,
         heads=1,
         train=TrainChoices(lr=0.1, batch=256, l2=1e-4),
+        weights=tags(name),
         stages=("stem", "layer1", "layer2", "layer3", "layer4"),
         smallest_for=smallest,
         aux_at=("layer2",),

@@ -13,6 +13,7 @@ from undertow.core.plan import Choices, Plan, TrainChoices
 from undertow.core.words import SKIPS
 from undertow.models.card import Card, Printed, Shape, Variant
 from undertow.models.resnet import BasicBlock, Column, paper_init
+from undertow.models.weights import tags
 from undertow.nn.auxiliary import AUX_WEIGHT, AuxHead, Output
 from undertow.nn.entry import fits
 from undertow.nn.recipe import Recipe, head, recipe
@@ -104,8 +105,9 @@ def _card(depth: int, plain: bool) -> Card:
     own = Choices("relu", "batch", "paper", "none" if plain else "zero-pad", 0, 0.0)
     paper, others = ("curves only", PLAIN_ERRORS.get(depth, "")) if plain else ERRORS[depth]
     printed = Printed("test error on CIFAR-10, %", paper, others, f"table 6; re-run: {RERUN}")
+    name = f"cifar_{'plain' if plain else 'resnet'}{depth}"
     return Card(
-        name=f"cifar_{'plain' if plain else 'resnet'}{depth}",
+        name=name,
         family="cifar_resnet",
         paper="He et al., CVPR 2016",
         year=2015,
@@ -119,6 +121,7 @@ def _card(depth: int, plain: bool) -> Card:
         skips=SKIPS,
         heads=1,
         train=TrainChoices(lr=0.1, batch=128, l2=1e-4),
+        weights=tags(name),
         stages=("stem", "layer1", "layer2", "layer3"),
         smallest_for=smallest,
         aux_at=("layer2",),

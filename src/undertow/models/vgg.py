@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from undertow.core.plan import Choices, Plan, TrainChoices
 from undertow.core.words import NORMS
 from undertow.models.card import Card, Shape, Variant
+from undertow.models.weights import tags
 from undertow.nn.auxiliary import AUX_WEIGHT, AuxHead, Output
 from undertow.nn.entry import fits
 from undertow.nn.init import ZERO, Law, fans
@@ -154,6 +155,7 @@ def _card(name: str, column: str, norm: str = "none") -> Card:
         norms=NORMS if column == "vgg11" else tuple(n for n in NORMS if n != "lrn"),
         heads=1,
         train=TrainChoices(lr=0.01, batch=256, l2=5e-4),
+        weights=tags(name),
         stages=("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"),
         aux_at=("conv3",),
     )
