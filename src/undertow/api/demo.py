@@ -16,7 +16,7 @@ from undertow.data.arrays import Arrays, load
 from undertow.data.split import hold_back
 from undertow.experiment.pair import Source
 from undertow.report.page import Part, render
-from undertow.report.report import Report
+from undertow.report.report import Report, write
 from undertow.train.fit import Each, Job
 
 TEST = 0.2  # share never seen by the check, the repair or the training
@@ -73,7 +73,7 @@ def page(parts: list[tuple[str, Report, str]], folder: Path, command: str) -> Pa
     """One self-contained page of all parts, in the run folder."""
     path = folder / "report.html"
     made = [Part(title, report, text) for title, report, text in parts]
-    path.write_text(render("Undertow demo", made, command), encoding="utf-8")
+    write(path, render("Undertow demo", made, command))
     return path
 
 

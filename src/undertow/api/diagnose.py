@@ -3,9 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+from undertow.core.codec import decode
 from undertow.core.record import Record
+from undertow.core.run import Evaluation
 from undertow.diagnosis.engine import diagnose as judge
-from undertow.record.store import read_run
+from undertow.record.store import read_events, read_run
 from undertow.remedies.rank import rank
 from undertow.report.report import Report
 
@@ -19,9 +21,11 @@ def report_of(record: Record) -> Report:
 
 
 def diagnose(run: str | Path) -> Report:
-    """The same report a live watch gives, from a stored run folder.
+    """The same report a live watch gives, from a stored run folder, with its evaluations.
 
     Raises:
         UsageError: no run there, a newer format, or a file that cannot be read.
     """
-    return report_of(read_run(Path(run)))
+    report = report_of(read_run(Path(run)))
+    told = [data for kind, data in read_events(Path(run)) if kind == "evaluation"]
+    return replace(report, evaluations=tuple(decode(Evaluation, data) for data in told))

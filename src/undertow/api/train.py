@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from undertow.api.diagnose import report_of
+from undertow.api.diagnose import diagnose, report_of
 from undertow.api.repair import as_arrays
 from undertow.api.target import source as source_of
 from undertow.core.errors import UsageError
@@ -106,15 +106,27 @@ def prepared(source: Source, data: Any, validation: float, seed: int, folder: Pa
 
 
 def trained(
-    job: Job, each: Each = lambda _s, _e: None, on_finding: Callable[[Any], object] | None = None
+    job: Job,
+    each: Each = lambda _s, _e: None,
+    on_finding: Callable[[Any], object] | None = None,
+    options: str | None = None,
 ) -> Run:
-    """Run a job under the watch; the report is written into its folder."""
+    """Run a job under the watch; the report is written into its folder.
+
+    Args:
+        job: what is trained.
+        each: told every step and its evaluation.
+        on_finding: told a finding when there is one.
+        options: of the model and training as typed, for the commands the report shows.
+    """
+    typed = () if options is None else (("options", options),)
     head = Record(
         kind="run",
         source=job.plan.model if job.plan else "module",
         plan=job.plan,
         optimizer=facts(job.optimizer, job.choices.clip_norm),
         facts=(
+            *typed,
             ("data", job.train.name),
             ("fingerprint", job.train.fingerprint),
             ("samples", str(len(job.train.x))),
@@ -135,5 +147,5 @@ def trained(
     values = job.choices.batch * job.train.x[0].numel()
     with guarded(job.seed), single_threaded(small(job.net, values)):
         run = fit(job, watch, each)
-    watch.report().to_html(job.folder / "report.html")
+    diagnose(job.folder).to_html(job.folder / "report.html")
     return run

@@ -17,6 +17,7 @@ from undertow.cli import (
     models,
     repair,
     report,
+    study,
     summary,
     train,
 )
@@ -44,6 +45,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("diagnose", diagnose.diagnose),
     ("report", report.report),
     ("explain", explain.explain),
+    ("study", study.study),
     ("doctor", doctor.doctor),
 )
 for _name, _function in COMMANDS:

@@ -9,7 +9,7 @@ import typer
 
 from undertow.cli import options as o
 from undertow.cli.live import Live
-from undertow.cli.output import Progress, colourful, ended
+from undertow.cli.output import Progress, ended, terminal
 
 INTERRUPTED = 130
 EPOCHS = 14
@@ -70,7 +70,7 @@ class _Show:
         )
         with Progress(quiet=self.quiet) as progress:
             report = acts.look(at, o.typed(self.given), progress.tell)
-        print(report.to_text(color=colourful()))
+        print(report.to_text(**terminal()))
         return report
 
     def repair(self, at: Any, report: Any) -> Any:
@@ -93,7 +93,7 @@ class _Show:
         _head(3, "Train with the watch on", shown)
         with Live(job.total, job.epoch, quiet=self.quiet) as live:
             done, watched = acts.finish(job, live.step, live.finding)
-        print(watched.to_text(color=colourful()))
+        print(watched.to_text(**terminal()))
         return done, watched
 
 
@@ -110,7 +110,7 @@ def _head(number: int, title: str, command: str) -> None:
 def _told(fix: Any) -> None:
     from undertow.report.text import verdict_text
 
-    print(verdict_text(fix.verdict, fix.report.tried))
+    print(verdict_text(fix.verdict, fix.report.tried, **terminal()))
     for line in fix.skipped:
         print(f"  not trained  {line}")
     if fix.diff():

@@ -1,7 +1,9 @@
 """What commands print: reports as text or JSON, progress on a terminal's stderr, exit codes."""
 
 import sys
+from os import environ
 from pathlib import Path
+from shutil import get_terminal_size
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from undertow.report.report import Report
 
 FINDINGS = 1
+WIDTH, NARROW = 100, 60
 
 
 class Progress:
@@ -48,17 +51,21 @@ def show(report: "Report", *, json: bool, html: str | None) -> None:
     if json:
         print(report.to_json())
     else:
-        print(report.to_text(color=colourful()))
+        print(report.to_text(**terminal()))
     if html is not None:
         report.to_html(Path(html))
         print(f"report: {html}", file=sys.stderr if json else sys.stdout)
 
 
-def colourful() -> bool:
-    """Whether stdout is a terminal that wants colour (NO_COLOR unset)."""
-    from os import environ
-
-    return sys.stdout.isatty() and "NO_COLOR" not in environ
+def terminal() -> dict[str, Any]:
+    """How stdout wants text: its width (100 where it is no terminal), colour, encoding."""
+    on = sys.stdout.isatty()
+    columns = get_terminal_size((WIDTH, 24)).columns if on else WIDTH
+    return {
+        "width": min(WIDTH, max(NARROW, columns)),
+        "color": on and "NO_COLOR" not in environ,
+        "encoding": sys.stdout.encoding or "utf-8",
+    }
 
 
 def ended(good: bool) -> None:

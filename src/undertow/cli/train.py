@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from undertow.cli import options as o
-from undertow.cli.output import colourful, ended
+from undertow.cli.output import ended, terminal
 
 INTERRUPTED = 130
 LENGTH: o.Group = {
@@ -48,7 +48,8 @@ def train(
     folder = Path(run) if run else new_folder(model)
     job = prepared(made, arrays, given["validation"], given["seed"], folder)
     with Live(job.total, job.epoch, quiet=quiet or json) as live:
-        done = trained(job, each=live.step, on_finding=live.finding)
+        options = o.typed(given)
+        done = trained(job, each=live.step, on_finding=live.finding, options=options)
     report = diagnose(done.folder)
     _print(done, report, json=json)
     if done.interrupted:
@@ -62,7 +63,7 @@ def _print(done: Any, report: Any, *, json: bool) -> None:
         return
     if done.interrupted:
         print(f"interrupted at step {len(done.metrics)}; the last state is saved", file=sys.stderr)
-    print(report.to_text(color=colourful()))
+    print(report.to_text(**terminal()))
     if done.evaluations:
         last = done.evaluations[-1]
         right = "" if last.accuracy is None else f", {last.accuracy:.2%} right"

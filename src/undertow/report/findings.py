@@ -55,7 +55,7 @@ def fact(record: Record, key: str) -> str:
 def subject(report: Report) -> str:
     """`source · n layers · data · batch · seed · seconds`, as far as they are known."""
     record = report.record
-    parts = [report.source or "a model", counted(len(record.layers), "layer")]
+    parts = [report.source or "a model", counted(len(report.main_layers), "layer")]
     parts += [fact(record, "data")]
     parts += [f"{key} {v}" for key in ("batch", "seed") if (v := fact(record, key))]
     parts += [v for v in (fact(record, "device"),) if v != "cpu"]
@@ -67,7 +67,7 @@ def subject(report: Report) -> str:
 
 def measured_layers(report: Report) -> str:
     """`12 of 12 layers measured`, with what else was done."""
-    record, rows = report.record, report.layers
+    record, rows = report.record, report.main_layers
     seen = sum(r.act_rms is not None or r.grad_l2 is not None for r in rows)
     parts = [f"{seen} of {counted(len(rows), 'layer')} measured"]
     if len(record.one_batch) > 1:

@@ -140,9 +140,9 @@ def _template(name: str) -> Any:
 
 def _markup(text: str) -> Any:
     """Markup of our own making, which is not escaped again."""
-    from markupsafe import Markup
+    from jinja2.filters import do_mark_safe
 
-    return Markup(text)
+    return do_mark_safe(text)
 
 
 def _nav(parts: Sequence[Part]) -> tuple[tuple[str, str, str], ...]:
@@ -235,7 +235,7 @@ def _facts(report: Report) -> tuple[tuple[str, str], ...]:
     clip = "" if o.clip_norm is None else f", clipped at {number(o.clip_norm)}"
     own = [
         ("looked at", report.source),
-        ("layers", str(len(record.layers))),
+        ("layers", str(len(report.main_layers))),
         ("optimiser", f"{o.name}{rate}{momentum}{clip}" if o.name else ""),
         ("loss", record.loss),
         ("loss of guessing", "" if record.const_loss is None else number(record.const_loss)),

@@ -99,6 +99,12 @@ class Report:
         columns = {stat: _measured(self.record, stat) for stat in COLUMNS}
         return tuple(_row(y, i, columns) for i, y in enumerate(self.record.layers))
 
+    @property
+    def main_layers(self) -> tuple[LayerRow, ...]:
+        """The rows of layers that pass a signal on: `layers` without those of norms' own scales."""
+        pairs = zip(self.record.layers, self.layers, strict=True)
+        return tuple(row for y, row in pairs if y.role != "norm")
+
     def to_text(self, width: int = 100, color: bool = False, encoding: str = "utf-8") -> str:
         """The terminal text; ASCII signs where `encoding` lacks the others."""
         from undertow.report.text import report_text
@@ -163,7 +169,7 @@ class Report:
     def __repr__(self) -> str:
         state = "watching" if self.diagnosis.watching else self.mechanism
         found = counted(len(self.symptoms), "finding")
-        layers = counted(len(self.record.layers), "layer")
+        layers = counted(len(self.main_layers), "layer")
         return f"Report({', '.join(filter(None, (f'{state}: {found}', layers, self.source)))})"
 
     def __str__(self) -> str:

@@ -66,7 +66,7 @@ def verdict_text(
 
 def layer_lines(report: Report, pen: Pen) -> list[str]:
     """The layer table, long nets folded, with the slope of the gradient."""
-    found, rows = findings.marks(report), report.layers
+    found, rows = findings.marks(report), report.main_layers
     body = tuple(_layer_cells(row, found) for row in rows)
     head = ("layer", *(f"{title}  " for _, title in COLUMNS))
     head_line, *lines = pen.columns(Table(head, body, (False,) + (True,) * len(COLUMNS)))
