@@ -63,9 +63,11 @@ def job(at: Stage, fix: Fix | None, folder: Path) -> Job:
     return prepared(made, at.data, TEST, at.seed, folder)
 
 
-def finish(made: Job, each: Each, on_finding: Callable[[Report], object]) -> tuple[Run, Report]:
+def finish(
+    made: Job, each: Each, on_finding: Callable[[Report], object], options: str
+) -> tuple[Run, Report]:
     """Train under the watch; the run and its report."""
-    run = trained(made, each=each, on_finding=on_finding)
+    run = trained(made, each=each, on_finding=on_finding, options=options)
     return run, diagnose(run.folder)
 
 

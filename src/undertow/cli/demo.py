@@ -92,7 +92,8 @@ class _Show:
         shown = f"undertow train conv {o.typed(self.given)} --data digits {more}"
         _head(3, "Train with the watch on", shown)
         with Live(job.total, job.epoch, quiet=self.quiet) as live:
-            done, watched = acts.finish(job, live.step, live.finding)
+            options = o.typed(self.given)
+            done, watched = acts.finish(job, live.step, live.finding, options)
         print(watched.to_text(**terminal()))
         return done, watched
 
