@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from undertow.core.plan import Edit
+from undertow.core.plan import Edit, Plan
 from undertow.experiment.pair import Source
 
 MODULES = {
@@ -46,7 +46,8 @@ def recipe(edits: Iterable[Edit], before: Source) -> str:
 
 
 def _lines(e: Edit, before: Source) -> list[str]:
-    was = None if before.plan is None else before.plan.get(e.field)
+    held = before.choices if before.plan is None else before.plan
+    was = held.get(e.field) if isinstance(held, Plan) else getattr(held, e.field, None)
     made = {
         "act": _act,
         "norm": _norm,
@@ -85,8 +86,9 @@ def _init(e: Edit, _: object, __: Source) -> list[str]:
     ]
 
 
-def _optimizer(e: Edit, was: object, _: Source) -> list[str]:
+def _optimizer(e: Edit, was: object, before: Source) -> list[str]:
+    own = "..." if before.optimizer is not None else f"{str(was).upper()}(...)"
     return [
-        f"- optimizer = {str(was).upper()}(...)",
+        f"- optimizer = {own}",
         f"+ optimizer = torch.optim.{str(e.value).title()}(...)",
     ]

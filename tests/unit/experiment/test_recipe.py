@@ -1,6 +1,7 @@
 """A change as text: what goes out, what comes in, and the same as options."""
 
 import pytest
+from torch import optim
 
 from undertow.core.plan import Choices, Edit, Plan, TrainChoices
 from undertow.experiment.pair import Source
@@ -42,6 +43,12 @@ def test_every_edit_has_its_lines(edit: Edit, said: str) -> None:
     text = recipe([edit], BUILT)
     assert said in text
     assert f"--{edit.field.replace('_', '-')} {edit.value}" in text
+
+
+def test_code_is_told_what_its_own_optimiser_had() -> None:
+    mine = Source(None, TrainChoices(lr=0.25), optimizer=optim.SGD)
+    assert recipe([Edit("lr", 0.5)], mine) == "- lr = 0.25\n+ lr = 0.5"
+    assert recipe([Edit("optimizer", "adam")], mine).startswith("- optimizer = ...\n")
 
 
 def test_several_edits_are_several_changes_and_one_command() -> None:
