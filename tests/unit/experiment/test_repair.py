@@ -1,0 +1,150 @@
+"""The loop of repair: proven or rolled back, the same wherever its trials run."""
+
+import warnings
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
+from functools import cache, partial
+from multiprocessing import get_context
+from typing import Any
+
+import pytest
+import torch
+from torch import nn, optim
+
+import undertow as ut
+from undertow.api.repair import Fix
+from undertow.core.errors import UsageError
+from undertow.core.verdict import Verdict
+from undertow.data import load
+from undertow.experiment.executor import one_thread
+
+DATA = load("synthetic:1x4x4:3").take(torch.arange(240))
+SGD = partial(optim.SGD, lr=0.05, momentum=0.9)
+
+
+def healthy(seed: int) -> nn.Module:
+    """A small net that learns."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(16, 24), nn.ReLU(), nn.Linear(24, 24), nn.ReLU(), nn.Linear(24, 3)
+    )
+
+
+def dead(seed: int) -> nn.Module:
+    """The same with every unit off at birth."""
+    net: Any = healthy(seed)
+    for i in (1, 3):
+        nn.init.constant_(net[i].bias, -4.0)
+    return net  # type: ignore[no-any-return]
+
+
+def repaired(build: Any = dead, executor: Any = None, **given: Any) -> Fix:
+    options: dict[str, Any] = {"optimizer": SGD, "steps": 60, "seeds": 3, "budget_s": 60}
+    pool = executor or ThreadPoolExecutor(1)
+    with pool:
+        return ut.repair(build, (DATA.x, DATA.y), executor=pool, **{**options, **given})
+
+
+@cache
+def fixed() -> Fix:
+    return repaired()
+
+
+def timeless(verdict: Verdict) -> Verdict:
+    """The verdict without what a clock says."""
+    trials = tuple(replace(t, seconds=0.0) for t in verdict.trials)
+    effects = tuple(e for e in verdict.side_effects if not e.startswith("time"))
+    return replace(verdict, trials=trials, side_effects=effects)
+
+
+def test_dead_units_are_repaired_by_their_biases_and_proven() -> None:
+    fix = fixed()
+    assert (fix.verdict.word, fix.verdict.remedy) == ("repaired", "reset-bias")
+    assert fix.verdict.effect is not None
+    assert fix.verdict.effect.high < -0.5
+    assert fix.verdict.decoy is not None
+    assert fix.verdict.decoy.high < 0
+    assert fix.verdict.seeds == (0, 1, 2)
+    assert [t.arm for t in fix.verdict.trials][::3] == ["control", "reset-bias", "decoy: clip-norm"]
+    assert {t.symptoms for t in fix.verdict.trials if t.arm == "reset-bias"} == {()}
+
+
+def test_only_a_repair_confirms_its_cause() -> None:
+    standing = {c.name: c.standing for c in fixed().report.causes}
+    assert standing["bias"] == "confirmed"
+    assert fixed().report.verdict == fixed().verdict
+    checked = ut.check(dead(0), (DATA.x[:64], DATA.y[:64]), optimizer=SGD)
+    assert "confirmed" not in {c.standing for c in checked.causes}
+
+
+def test_the_diff_says_what_to_change() -> None:
+    assert "nn.init.zeros_(layer.bias)" in fixed().diff()
+
+
+def test_the_live_net_is_the_repaired_one_of_the_first_seed() -> None:
+    fix = fixed()
+    out = fix.model.eval()(DATA.x)
+    assert float((out.argmax(1) == DATA.y).float().mean()) > 0.9
+    assert isinstance(fix.optimizer, optim.SGD)
+    held = {id(p) for g in fix.optimizer.param_groups for p in g["params"]}
+    assert held == {id(p) for p in fix.model.parameters()}
+    assert fix.model is fix.model
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_verdict_is_the_same_on_any_number_of_workers(workers: int) -> None:
+    context = get_context("fork")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12: fork beside threads
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=one_thread)
+        fix = repaired(executor=pool)
+    assert timeless(fix.verdict) == timeless(fixed().verdict)
+
+
+def test_too_few_seeds_show_nothing_and_all_is_rolled_back() -> None:
+    fix = repaired(seeds=2)
+    assert fix.verdict.word == "not-shown"
+    assert "only 2 of at least 3" in fix.verdict.why
+    assert (fix.kept, fix.diff()) == (None, "")
+    assert "confirmed" not in {c.standing for c in fix.report.causes}
+    assert fix.source is not None
+    assert fix.source.build is dead
+    net: Any = fix.model
+    assert float(net[1].bias.max()) < -3.5  # the control, as the user built it
+    assert 1 <= len(fix.tried) <= 5
+
+
+def test_without_time_nothing_is_kept() -> None:
+    fix = repaired(budget_s=0.0)
+    assert (fix.verdict.word, fix.kept, fix.diff()) == ("not-shown", None, "")
+    assert any("not tested (budget)" in note for note in fix.report.diagnosis.notes)
+
+
+def test_a_healthy_net_is_left_alone() -> None:
+    fix = repaired(healthy)
+    assert fix.report.healthy
+    assert (fix.verdict.word, fix.remedies, fix.tried) == ("not-shown", (), ())
+    assert fix.verdict.why == "nothing to repair: healthy"
+    with pytest.raises(UsageError, match="nothing was repaired"):
+        _ = fix.model
+
+
+def test_seeds_that_make_equal_nets_are_told() -> None:
+    def seeded() -> nn.Module:
+        torch.manual_seed(5)
+        return dead(0)
+
+    fix = repaired(seeded, steps=20)
+    assert any("two seeds give equal weights" in line for line in fix.skipped)
+
+
+def test_bad_arguments_are_told_in_words() -> None:
+    with pytest.raises(UsageError, match="batches only"):
+        ut.repair(dead, (DATA.x, DATA.y), step=lambda net, batch: None)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"validation=2\.0 is no share"):
+        ut.repair(dead, (DATA.x, DATA.y), validation=2.0)
+    with pytest.raises(UsageError, match="data must be"):
+        ut.repair(dead, 3)
+    nan = DATA.x.clone()
+    nan[7] = torch.nan
+    with pytest.raises(UsageError, match="sample 7 holds NaN"):
+        ut.repair(dead, (nan, DATA.y))
