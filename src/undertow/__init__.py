@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from undertow.api.diagnose import diagnose as diagnose
     from undertow.api.explain import explain as explain
     from undertow.api.repair import repair as repair
+    from undertow.api.study import studies as studies
+    from undertow.api.study import study as study
     from undertow.api.summary import summary as summary
     from undertow.api.train import train as train
     from undertow.api.watch import watch as watch
@@ -29,6 +31,8 @@ __all__ = [
     "explain",
     "models",
     "repair",
+    "studies",
+    "study",
     "summary",
     "train",
     "watch",
@@ -37,6 +41,7 @@ _HOMES = {
     "Report": "undertow.report.report",
     "UndertowError": "undertow.core.errors",
     "models": "undertow.api.build",
+    "studies": "undertow.api.study",
 }
 
 

@@ -1,0 +1,67 @@
+"""Finished cells on disk: every one is kept at once, so that a second call continues the first."""
+
+import hashlib
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+from undertow.core.codec import encode
+from undertow.core.errors import EnvironmentFaultError
+from undertow.studies.study import Cell, Measured, Study
+
+WORDS = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
+
+
+def key(study: Study, cell: Cell) -> str:
+    """16 hex digits of all that decides a cell's numbers: the cell, the measure's code, torch."""
+    import torch
+
+    module = inspect.getmodule(study.measure)
+    code = "" if module is None else inspect.getsource(module)
+    whole = json.dumps([encode(cell), study.measure.__name__, code, torch.__version__])
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
+
+
+class Cells:
+    """The finished cells of one study in one file of lines; without a folder they are only held."""
+
+    def __init__(self, folder: Path | None, study: str) -> None:
+        self._path = None if folder is None else folder / f"{study}.jsonl"
+        self._held: dict[str, dict[str, Any]] = {}
+        if self._path is not None and self._path.is_file():
+            for line in self._path.read_text(encoding="utf-8").splitlines():
+                self._take(line)
+
+    def _take(self, line: str) -> None:
+        try:
+            held = json.loads(line)
+            self._held[held["key"]] = {n: _number(v) for n, v in held["values"].items()}
+        except (ValueError, KeyError, AttributeError, TypeError):
+            return  # a line cut by a kill: the cell runs again
+
+    def get(self, name: str) -> Measured | None:
+        """The numbers of a cell that was finished before; None: it was not."""
+        return self._held.get(name)
+
+    def keep(self, name: str, values: Measured) -> None:
+        """Store a finished cell.
+
+        Raises:
+            EnvironmentFaultError: the folder cannot be written.
+        """
+        self._held[name] = dict(values)
+        if self._path is None:
+            return
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({"key": name, "values": encode(dict(values))}) + "\n")
+        except OSError as error:
+            raise EnvironmentFaultError(f"{self._path} cannot be written: {error}") from error
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_number(v) for v in value)
+    return WORDS.get(value, value) if isinstance(value, str) else value
