@@ -14,13 +14,21 @@ from torch.utils.hooks import RemovableHandle
 
 from undertow.core.record import Layer, Snapshot
 from undertow.instrument.calls import first_tensor, unwrapped
-from undertow.instrument.reduce import fetch, l2_each, measure_backward, measure_forward
+from undertow.instrument.reduce import (
+    Number,
+    fetch,
+    l2_each,
+    measure_backward,
+    measure_forward,
+    number,
+)
 from undertow.instrument.rows import Row, new_row
 from undertow.instrument.table import Norms, Origin, Table, norms_of
 from undertow.instrument.trace import Call, Hook, Tracer
 from undertow.instrument.units import DeadUnits
 from undertow.record.schema import as_written
 
+KEPT = 2**26  # bytes of copied weights kept between samples; larger nets allocate them anew
 MAX_NOTES = 20  # a fault in a hook tends to repeat: more of them say nothing new
 
 
@@ -54,11 +62,12 @@ class Probe:
         self._latest: Row | None = None
         self._units = DeadUnits()
         self._start: dict[str, dict[str, float]] = {}
+        self._kept: tuple[list[Any], list[Tensor]] = [], []
         self._forget()
 
     def _forget(self) -> None:
         self._latest, self._queued = None, False
-        self._data: list[Tensor] = []
+        self._data: list[Number] = []
         self._graded = Norms([], torch.zeros(0))
         self._before: dict[int, Tensor] = {}
 
@@ -94,8 +103,21 @@ class Probe:
         if not self._graded.ids:
             self._after_backward()
         with torch.no_grad():
-            held = [w for w in self._weights() if w.requires_grad]
-            self._before = {id(w): w.detach().clone() for w in held}
+            trained = [w for w in self._weights() if w.requires_grad]
+            copies = self._room(trained)
+            if trained:
+                torch._foreach_copy_(copies, [w.detach() for w in trained])
+            self._before = {id(w): c for w, c in zip(trained, copies, strict=True)}
+
+    def _room(self, weights: list[nn.Parameter]) -> list[Tensor]:
+        """Where to copy weights to: small nets keep it, as new memory costs more than a copy."""
+        shapes = [(w.shape, w.dtype, w.device) for w in weights]
+        if self._kept[0] != shapes:
+            self._kept = shapes, [torch.empty_like(w, requires_grad=False) for w in weights]
+        copies = self._kept[1]
+        if sum(w.numel() * w.element_size() for w in weights) > KEPT:
+            self._kept = [], []
+        return copies
 
     # What the tracer tells (instrument/trace.py, Listener)
 
@@ -104,7 +126,7 @@ class Probe:
         self._latest = None
         data = first_tensor(inputs)
         if data is not None:
-            self._data.append(data.sum(dtype=torch.float32))
+            self._data.append(number(data.sum(dtype=torch.float32)))
 
     def ended(self, output: Any) -> None:
         """A forward pass ended: its output's shape is kept."""
@@ -205,6 +227,7 @@ class Probe:
         with torch.no_grad():
             norms = {"wgrad_l2": self._graded, **norms_of(self._weights(), self._before)}
             table = Table(list(self._rows.values()), self._units, self._data, norms)
+        self._before = {}  # used up
         self.origin = self.origin or table.origin()
         self.grad_norm = table.grad_norm(scale)
         return table.snapshot(step, scale)

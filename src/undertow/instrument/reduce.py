@@ -7,14 +7,14 @@ the sums, maxima and 2-norms used here.
 
 import math
 from collections.abc import Sequence
-from itertools import accumulate
 
 import torch
 from torch import Tensor
 
 from undertow.core.activation import FACTS
 
-Cells = dict[str, Tensor]
+Number = Tensor | float  # a float on the CPU; elsewhere a scalar on the device, not waited for
+Cells = dict[str, Number]
 
 PLAIN = (1e-15, 1e15)  # max|v| between these: squares neither underflow nor overflow in float32
 PLAIN_SPREAD = (1e-8, 1e15)  # the same for a difference of values that agree to 7 digits
@@ -39,15 +39,14 @@ def measure_forward(
         unit: the axis of the units (channels or features).
         sample: the axis of the samples; None: a single one without an axis.
     """
-    kind = _wide(v)
-    total = v.sum(dtype=kind)
+    total = number(v.sum(dtype=_wide(v)))
     dead = None
     if act in SIGNED:
         units = unit_max(v, unit)
-        dead, high = units <= 0, units.amax()
+        dead, high = units <= 0, number(units.amax())
     else:
-        high = v.amax()
-    top = (high if act in POSITIVE else torch.maximum(high, -v.amin())).to(kind)
+        high = number(v.amax())
+    top = high if act in POSITIVE else _larger(high, -number(v.amin()))
     cells = {
         "act_rms": l2(v, top) / math.sqrt(v.numel()),
         "act_mean": total / v.numel(),
@@ -64,13 +63,13 @@ def measure_forward(
 
 def measure_backward(g: Tensor) -> Cells:
     """The statistics of a gradient at a layer's output; g is not empty."""
-    kind = _wide(g)
-    top = torch.maximum(g.amax(), -g.amin()).to(kind)
+    top = _larger(number(g.amax()), -number(g.amin()))
+    x = subsample(g)
     return {
         "grad_l2": l2(g, top),
         "grad_max": top,
-        "grad_zero": (subsample(g) == 0).to(kind).mean(),
-        "nonfinite": nonfinite(g, g.sum(dtype=kind)),
+        "grad_zero": number((x == 0).sum()) / x.numel(),
+        "nonfinite": nonfinite(g, number(g.sum(dtype=_wide(g)))),
     }
 
 
@@ -83,52 +82,49 @@ def unit_max(v: Tensor, unit: int) -> Tensor:
     return v.amax([d for d in range(v.ndim) if d != unit % v.ndim])
 
 
-def l2(v: Tensor, top: Tensor) -> Tensor:
+def l2(v: Tensor, top: Number) -> Number:
     """‖v‖₂ in float32, right for values whose squares leave its range.
 
     Args:
         v: any shape, real floating.
-        top: max|v|. On the CPU its value decides; elsewhere looking at it would wait for the
-            device, so there the scaled form is always taken.
+        top: max|v|. Where it is known as a number it decides; on a device looking at it would
+            wait, so there the scaled form is always taken.
     """
-    kind = _wide(v)
-    if v.device.type == "cpu":
-        size = top.item()
-        if PLAIN[0] < size < PLAIN[1] or size == 0 or not math.isfinite(size):
-            norm: Tensor = torch.linalg.vector_norm(v, dtype=kind)
-            return norm
-    by = torch.where((top > 0) & torch.isfinite(top), top, torch.ones_like(top))
-    scaled: Tensor = by * torch.linalg.vector_norm(v.to(kind) / by)
-    return scaled
+    plain = isinstance(top, float) and not _out_of(PLAIN, top)
+    if plain:
+        return number(torch.linalg.vector_norm(v, dtype=_wide(v)))
+    by = _divisor(top)
+    return by * number(torch.linalg.vector_norm(v.to(_wide(v)) / by))
 
 
-def spread(v: Tensor, top: Tensor, sample: int) -> Tensor:
+def spread(v: Tensor, top: Number, sample: int) -> Number:
     """‖v − v̄‖₂/‖v‖₂ over at most 32 samples, v̄ their mean with positions kept apart; 0 for v = 0.
 
     Centred before squaring: 1 − n‖v̄‖²/‖v‖² would be noise below 1e-3.
     """
-    kind = _wide(v)
     apiece = v.numel() // v.shape[sample]
     count = min(v.shape[sample], SAMPLES, max(FEW_SAMPLES, SPREAD_VALUES // apiece))
-    x = v.narrow(sample, 0, count).to(kind)
-    if v.device.type != "cpu" or not PLAIN_SPREAD[0] < top.item() < PLAIN_SPREAD[1]:
-        x = x / torch.where((top > 0) & torch.isfinite(top), top, torch.ones_like(top))
-    whole = torch.linalg.vector_norm(x)
-    apart = torch.linalg.vector_norm(x - x.mean(sample, keepdim=True))
-    return torch.where(whole == 0, whole, apart / whole)
+    x = v.narrow(sample, 0, count).to(_wide(v))
+    if not isinstance(top, float) or _out_of(PLAIN_SPREAD, top):
+        x = x / _divisor(top)
+    whole = number(torch.linalg.vector_norm(x))
+    apart = number(torch.linalg.vector_norm(x - x.mean(sample, keepdim=True)))
+    if isinstance(whole, Tensor):
+        return torch.where(whole == 0, whole, apart / whole)
+    return apart / whole if whole else 0.0
 
 
-def share_outside(v: Tensor, low: float, high: float) -> Tensor:
+def share_outside(v: Tensor, low: float, high: float) -> Number:
     """The share of a subsample's values below `low` or above `high`; 0 to 1."""
     x = subsample(v)
-    return ((x < low) | (x > high)).to(torch.float32).mean()
+    return number(((x < low) | (x > high)).sum()) / x.numel()
 
 
-def nonfinite(v: Tensor, total: Tensor) -> Tensor:
+def nonfinite(v: Tensor, total: Number) -> Number:
     """How many entries are NaN or infinite. A finite sum proves there are none, 30× cheaper."""
-    if v.device.type == "cpu" and math.isfinite(total.item()):
-        return torch.zeros_like(total)
-    return torch.isfinite(v).logical_not_().sum().to(total.dtype)
+    if isinstance(total, float) and math.isfinite(total):
+        return 0.0
+    return number(torch.isfinite(v).logical_not_().sum())
 
 
 def subsample(v: Tensor) -> Tensor:
@@ -138,32 +134,37 @@ def subsample(v: Tensor) -> Tensor:
     return flat[::stride][:SUBSAMPLE]
 
 
-def l2_each(tensors: list[Tensor]) -> Tensor:
+def l2_each(tensors: Sequence[Tensor]) -> Tensor:
     """‖t‖₂ of every tensor, right at any scale -> (len(tensors),), on their device."""
     if not tensors:
         return torch.zeros(0)
     kind = _wide(tensors[0])
     if tensors[0].device.type != "cpu":
         return _scaled_each(tensors, kind)
-    norms = _stacked(torch._foreach_norm(tensors, 2, kind), kind)
-    for i, n in enumerate(norms.tolist()):
-        if not PLAIN[0] < n < PLAIN[1] and tensors[i].numel():
-            top = torch.maximum(tensors[i].amax(), -tensors[i].amin())
-            norms[i] = l2(tensors[i], top.to(kind))
+    norms = _stacked(torch._foreach_norm(list(tensors), 2, kind), kind)
+    for i, (t, n) in enumerate(zip(tensors, norms.tolist(), strict=True)):
+        if not PLAIN[0] < n < PLAIN[1] and t.numel():
+            norms[i] = l2(t, _larger(t.amax().item(), -t.amin().item()))
     return norms
 
 
-def fetch(cells: list[Tensor]) -> list[list[float]]:
-    """Tensors as lists of numbers, in one transfer."""
-    if not cells:
-        return []
-    kind = torch.float64 if cells[0].device.type == "cpu" else torch.float32
-    flat = torch.cat([c.reshape(-1).to(kind) for c in cells]).tolist()
-    ends = list(accumulate(c.numel() for c in cells))
-    return [flat[end - c.numel() : end] for c, end in zip(cells, ends, strict=True)]
+def fetch(cells: Sequence[Number]) -> list[list[float]]:
+    """Numbers and tensors as lists of numbers, those of a device in one transfer."""
+    far = [c for c in cells if isinstance(c, Tensor) and c.device.type != "cpu"]
+    flat = torch.cat([c.reshape(-1).to(torch.float32) for c in far]).tolist() if far else []
+    found, at = [], 0
+    for c in cells:
+        if isinstance(c, float):
+            found.append([c])
+        elif c.device.type == "cpu":
+            found.append(c.reshape(-1).tolist())
+        else:
+            found.append(flat[at : at + c.numel()])
+            at += c.numel()
+    return found
 
 
-def _scaled_each(tensors: list[Tensor], kind: torch.dtype) -> Tensor:
+def _scaled_each(tensors: Sequence[Tensor], kind: torch.dtype) -> Tensor:
     wide = [t.to(kind) for t in tensors]
     tops = _stacked(torch._foreach_norm(wide, math.inf), kind)
     by = torch.where((tops > 0) & torch.isfinite(tops), tops, torch.ones_like(tops))
@@ -172,6 +173,31 @@ def _scaled_each(tensors: list[Tensor], kind: torch.dtype) -> Tensor:
 
 def _stacked(scalars: Sequence[Tensor], kind: torch.dtype) -> Tensor:
     return torch.stack([s.to(kind) for s in scalars])
+
+
+def number(t: Tensor) -> Number:
+    """The value where looking at it is free: on the CPU."""
+    return float(t.item()) if t.device.type == "cpu" else t
+
+
+def _larger(a: Number, b: Number) -> Number:
+    """The larger one; NaN where both are."""
+    if isinstance(a, Tensor) or isinstance(b, Tensor):
+        return torch.maximum(torch.as_tensor(a), torch.as_tensor(b))
+    return a if a >= b else b
+
+
+def _out_of(limits: tuple[float, float], top: float) -> bool:
+    """Whether a maximum is outside the limits, and neither 0 nor non-finite: scaling helps."""
+    return top != 0 and math.isfinite(top) and not limits[0] < top < limits[1]
+
+
+def _divisor(top: Number) -> Number:
+    """What to divide by so that the largest value is 1."""
+    if isinstance(top, float):
+        return top if top and math.isfinite(top) else 1.0
+    wide = top.to(_wide(top))
+    return torch.where((wide > 0) & torch.isfinite(wide), wide, torch.ones_like(wide))
 
 
 def _wide(v: Tensor) -> torch.dtype:

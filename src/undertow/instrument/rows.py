@@ -109,7 +109,7 @@ def new_row(call: Call, order: int) -> Row:
 
 def _start(module: nn.Module, weights: list[nn.Parameter]) -> Cells:
     flat = torch.cat([w.detach().reshape(-1).float() for w in weights])
-    cells = {"weight_std": flat.std(correction=0)}
+    cells: Cells = {"weight_std": flat.std(correction=0)}
     bias = getattr(module, "bias", None)
     if isinstance(bias, Tensor) and bias.is_floating_point():
         b = bias.detach().float()

@@ -1,6 +1,5 @@
 """Where one training step ends and the next begins, told by the optimisers themselves."""
 
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,9 +32,9 @@ class StepHooks:
     ) -> None:
         self._net, self._given = net, tuple(optimizers)
         self._before, self._after = before, after
-        self._known: weakref.WeakSet[Optimizer] = weakref.WeakSet(self._given)
-        self._stepped: weakref.WeakSet[Optimizer] = weakref.WeakSet()
-        self._mine: weakref.WeakKeyDictionary[Optimizer, bool] = weakref.WeakKeyDictionary()
+        self._known: set[Optimizer] = set(self._given)
+        self._stepped: set[Optimizer] = set()
+        self._mine: dict[Optimizer, bool] = {}
         self._handles: list[RemovableHandle] = []
 
     def attach(self) -> None:
@@ -54,6 +53,7 @@ class StepHooks:
         while self._handles:
             self._handles.pop().remove()
         self._stepped.clear()
+        self._mine.clear()  # a stranger's optimiser is not kept alive
 
     def _counts(self, optimizer: Optimizer) -> bool:
         if self._given:

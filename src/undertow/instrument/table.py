@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from undertow.core.record import Cell, Column, Snapshot
 from undertow.core.stats import COLUMNS
-from undertow.instrument.reduce import SIGNED, fetch, l2_each
+from undertow.instrument.reduce import SIGNED, Number, fetch, l2_each
 from undertow.instrument.rows import Row, combined
 from undertow.instrument.units import DeadUnits
 from undertow.record.schema import as_written
@@ -56,12 +56,12 @@ class Table:
         self,
         rows: Sequence[Row],
         units: DeadUnits,
-        data: Sequence[Tensor],
+        data: Sequence[Number],
         norms: Mapping[str, Norms],
     ) -> None:
         self._rows = rows
         self._cells: dict[Key, list[float]] = {}
-        found = [((INPUT, "total"), total) for total in data]
+        found: list[tuple[Key, Number]] = [((INPUT, "total"), total) for total in data]
         for row in rows:
             found += _cells(row, units)
         values = fetch([t for _, t in found] + [n.values for n in norms.values()])
@@ -126,18 +126,22 @@ class Table:
 
 
 def norms_of(weights: Sequence[nn.Parameter], before: Mapping[int, Tensor]) -> dict[str, Norms]:
-    """The norms of the weights (as they were before the update) and of their change since."""
+    """The norms of the weights (as they were before the update) and of their change since.
+
+    Args:
+        weights: as they are now.
+        before: copies from before the update, by the parameter's id; they are used up.
+    """
     held = [before.get(id(w), w.detach()) for w in weights]
+    norms = {"weight_l2": Norms([id(w) for w in weights], l2_each(held))}
     moved = [w for w in weights if id(w) in before]
-    now, then = [w.detach() for w in moved], [before[id(w)] for w in moved]
-    change = list(torch._foreach_sub(now, then)) if moved else []
-    return {
-        "weight_l2": Norms([id(w) for w in weights], l2_each(held)),
-        "change": Norms([id(w) for w in moved], l2_each(change)),
-    }
+    change = [before[id(w)] for w in moved]
+    if moved:
+        torch._foreach_sub_(change, [w.detach() for w in moved])
+    return {**norms, "change": Norms([id(w) for w in moved], l2_each(change))}
 
 
-def _cells(row: Row, units: DeadUnits) -> Iterator[tuple[Key, Tensor]]:
+def _cells(row: Row, units: DeadUnits) -> Iterator[tuple[Key, Number]]:
     for cells in row.forward:
         yield from (((row.key, stat), t) for stat, t in cells.items())
     for cells in row.backward:

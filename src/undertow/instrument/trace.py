@@ -100,6 +100,7 @@ class Tracer:
         self._inside, self._deep, self._wanted = False, 0, True
         self._seen: tuple[str, Tensor] | None = None
         self._functional, self._look = False, True
+        self._plan: tuple[list[int], list[tuple[nn.Module, Hook]]] = [], []
 
     @property
     def attached(self) -> bool:
@@ -113,11 +114,10 @@ class Tracer:
         self._counts.clear()
         keep = self._handles.append
         keep(self._net.register_forward_pre_hook(Hook(self._enter_net)))
-        for path, module in self._net.named_modules():
-            if tell := self._telling(path, module):
-                if self._look:
-                    keep(module.register_forward_pre_hook(Hook(self._enter)))
-                keep(module.register_forward_hook(Hook(partial(self._leave, path, tell))))
+        for module, hook in self._hooks():
+            if self._look:
+                keep(module.register_forward_pre_hook(Hook(self._enter)))
+            keep(module.register_forward_hook(hook))
         keep(self._net.register_forward_hook(Hook(self._leave_net), always_call=True))
 
     def detach(self) -> None:
@@ -138,6 +138,15 @@ class Tracer:
         else:
             self._functional = True
             self._tell(lambda: self._listener.act(word, "", out, in_backward()), word)
+
+    def _hooks(self) -> list[tuple[nn.Module, Hook]]:
+        """The modules to hook; known from the last time unless a module came or went."""
+        key = [self._look, *map(id, self._net.modules())]
+        if self._plan[0] != key:
+            told = [(p, m, self._telling(p, m)) for p, m in self._net.named_modules()]
+            hooks = [(m, Hook(partial(self._leave, p, tell))) for p, m, tell in told if tell]
+            self._plan = key, hooks
+        return self._plan[1]
 
     def _telling(self, path: str, module: nn.Module) -> Callable[..., None] | None:
         """How to tell of a module's calls; None: it is passed over."""

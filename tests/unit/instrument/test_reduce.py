@@ -30,7 +30,7 @@ def values(*shape: int, seed: int = 0) -> Tensor:
 def test_l2_holds_where_squares_leave_the_range(scale: float) -> None:
     v = values(7, 11) * scale
     wanted = v.double().norm().item()
-    assert math.isclose(l2(v, v.abs().max()).item(), wanted, rel_tol=1e-5)
+    assert math.isclose(l2(v, v.abs().max().item()), wanted, rel_tol=1e-5)
     (found,) = l2_each([v]).tolist()
     assert math.isclose(found, wanted, rel_tol=1e-5)
 
@@ -39,14 +39,14 @@ def test_plain_squares_would_have_lost_it() -> None:
     """The bug this guards against: an RMS of 1e-23 reads as exactly 0."""
     v = values(7, 11) * 1e-30
     assert torch.linalg.vector_norm(v).item() == 0.0
-    assert l2(v, v.abs().max()).item() > 0
+    assert l2(v, v.abs().max().item()) > 0
 
 
 @pytest.mark.parametrize("special", [0.0, math.nan, math.inf])
 def test_l2_of_special_values(special: float) -> None:
     v = torch.full((3, 4), special)
     wanted = {0.0: 0.0}.get(special, special)
-    assert repr(l2(v, v.abs().max()).item()) == repr(wanted)
+    assert repr(l2(v, v.abs().max().item())) == repr(wanted)
 
 
 def test_l2_each_keeps_the_order_and_takes_none() -> None:
@@ -60,9 +60,9 @@ def test_l2_each_keeps_the_order_and_takes_none() -> None:
 def test_half_precision_is_summed_in_float32(kind: torch.dtype) -> None:
     v = torch.full((100, 100), 300.0, dtype=kind)  # 300² is beyond float16
     cells, _ = measure_forward(v, "", -1, 0)
-    assert cells["act_rms"].item() == pytest.approx(300.0)
-    assert cells["act_mean"].item() == pytest.approx(300.0)
-    assert all(c.dtype == torch.float32 for c in cells.values())
+    assert cells["act_rms"] == pytest.approx(300.0)
+    assert cells["act_mean"] == pytest.approx(300.0)
+    assert all(isinstance(c, float) for c in cells.values())
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e-12, 1.0, 1e20])
@@ -71,23 +71,23 @@ def test_spread_centres_before_it_squares(scale: float, apart: float) -> None:
     v = ((values(1, 5, 9) + values(16, 5, 9, seed=1) * apart) * scale).float()
     wide = v.double()
     wanted = ((wide - wide.mean(0)).norm() / wide.norm()).item()
-    assert math.isclose(spread(v, v.abs().max(), 0).item(), wanted, rel_tol=0.05)
+    assert math.isclose(spread(v, v.abs().max().item(), 0), wanted, rel_tol=0.05)
 
 
 def test_spread_of_equal_samples_of_zero_and_along_another_axis() -> None:
     same = values(1, 6).expand(8, 6).contiguous()
-    assert spread(same, same.abs().max(), 0).item() < 1e-6
-    assert spread(torch.zeros(4, 3), torch.tensor(0.0), 0).item() == 0.0
+    assert spread(same, same.abs().max().item(), 0) < 1e-6
+    assert spread(torch.zeros(4, 3), 0.0, 0) == 0.0
     v = values(3, 9, 5)
-    across = spread(v.transpose(0, 1).contiguous(), v.abs().max(), 0)
-    assert spread(v, v.abs().max(), 1).item() == pytest.approx(across.item(), rel=1e-6)
+    across = spread(v.transpose(0, 1).contiguous(), v.abs().max().item(), 0)
+    assert spread(v, v.abs().max().item(), 1) == pytest.approx(across, rel=1e-6)
 
 
 def test_spread_looks_at_few_samples_of_a_large_layer() -> None:
     v = values(64, 40_000)
     few = v[:8].double()
     wanted = ((few - few.mean(0)).norm() / few.norm()).item()
-    assert spread(v, v.abs().max(), 0).item() == pytest.approx(wanted, rel=1e-5)
+    assert spread(v, v.abs().max().item(), 0) == pytest.approx(wanted, rel=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(4, 7), (4, 7, 5), (4, 7, 5, 3), (2, 7, 3, 4, 5)])
@@ -126,18 +126,18 @@ def test_dead_units_are_exact_for_every_kinked_activation() -> None:
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_nonfinite_entries_are_counted(bad: float) -> None:
     v = values(3, 50)
-    assert nonfinite(v, v.sum()).item() == 0
+    assert nonfinite(v, v.sum().item()) == 0
     v[1, 3:7] = bad
-    assert nonfinite(v, v.sum()).item() == 4
+    assert nonfinite(v, v.sum().item()) == 4
     cells, _ = measure_forward(v, "", -1, 0)
-    assert cells["nonfinite"].item() == 4
-    assert not math.isfinite(cells["act_max"].item())
-    assert measure_backward(v)["nonfinite"].item() == 4
+    assert cells["nonfinite"] == 4
+    assert not math.isfinite(cells["act_max"])
+    assert measure_backward(v)["nonfinite"] == 4
 
 
 def test_a_sum_that_overflows_counts_nothing() -> None:
     v = torch.full((4, 4), 3e38)
-    assert nonfinite(v, v.sum()).item() == 0
+    assert nonfinite(v, v.sum().item()) == 0
 
 
 def test_the_subsample_is_spread_over_all_columns() -> None:
@@ -158,12 +158,12 @@ def test_the_subsample_of_other_layouts_is_a_view_where_it_can_be() -> None:
 
 def test_shares_of_a_large_tensor_are_within_two_per_cent() -> None:
     g = torch.relu(values(64, 32, 16, 16))
-    assert measure_backward(g)["grad_zero"].item() == pytest.approx(
+    assert measure_backward(g)["grad_zero"] == pytest.approx(
         (g == 0).float().mean().item(), abs=0.02
     )
 
 
 def test_fetch_takes_scalars_and_vectors_in_one_go() -> None:
     assert fetch([]) == []
-    cells = [torch.tensor(1.5), torch.tensor([2, 3]), torch.zeros(0), torch.tensor(2**24 + 1.0)]
-    assert fetch(cells) == [[1.5], [2.0, 3.0], [], [2**24]]
+    cells = [1.5, torch.tensor([2, 3]), torch.zeros(0), torch.tensor(0.25)]
+    assert fetch(cells) == [[1.5], [2.0, 3.0], [], [0.25]]
