@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from undertow.api.check import check as check
     from undertow.api.diagnose import diagnose as diagnose
     from undertow.api.explain import explain as explain
+    from undertow.api.prove import prove as prove
     from undertow.api.repair import repair as repair
     from undertow.api.study import studies as studies
     from undertow.api.study import study as study
@@ -30,6 +31,7 @@ __all__ = [
     "diagnose",
     "explain",
     "models",
+    "prove",
     "repair",
     "studies",
     "study",

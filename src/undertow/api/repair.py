@@ -114,15 +114,32 @@ def repair(
     """
     if step is not None:
         raise UsageError("repair takes (x, y) batches only, so far; step= belongs to check")
-    arrays = as_arrays("data", data)
-    if isinstance(validation, int | float):
-        kept, held = hold_back(arrays, float(validation), 0)
-    else:
-        kept, held = arrays, as_arrays("validation", validation)
-    choices = TrainChoices(lr=0.02, standardise=False, batch=64)
-    source = Source(None, _with_rate(choices, build, optimizer), build, optimizer, loss)
+    kept, held = parts(data, validation)
+    source = sourced(build, optimizer, loss)
     trials = engine.Trials(kept, held, steps, tuple(range(seeds)), Deadline(budget_s), executor)
     return proven(source, trials, name=getattr(build, "__name__", "build"))
+
+
+def parts(data: object, validation: object) -> tuple[Arrays, Arrays]:
+    """(what is trained on, what is held back): a share drawn by seed 0, or data of its own.
+
+    Raises:
+        UsageError: neither tensors nor batches, or a share that leaves a part empty.
+    """
+    arrays = as_arrays("data", data)
+    if isinstance(validation, int | float):
+        return hold_back(arrays, float(validation), 0)
+    return arrays, as_arrays("validation", validation)
+
+
+def sourced(
+    build: Callable[..., nn.Module],
+    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None,
+    loss: object,
+) -> Source:
+    """A build function as something that can be trained: SGD .9 at .02 unless told otherwise."""
+    choices = TrainChoices(lr=0.02, standardise=False, batch=64)
+    return Source(None, _with_rate(choices, build, optimizer), build, optimizer, loss)
 
 
 def _with_rate(

@@ -3,8 +3,10 @@
 import multiprocessing
 import os
 import pickle
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -42,17 +44,34 @@ def run_all(
         return _gather(pool, work, tasks, failed, done)
 
 
+@contextmanager
+def _script_left_alone() -> Iterator[None]:
+    """Workers started inside do not run the user's script again.
+
+    A spawned process imports the `__main__` it came from; without `if __name__ == "__main__"` that
+    would train everything once more in each worker.
+    """
+    main = sys.modules["__main__"]
+    kept = {k: vars(main)[k] for k in ("__file__", "__spec__") if k in vars(main)}
+    for name in kept:
+        setattr(main, name, None)
+    try:
+        yield
+    finally:
+        vars(main).update(kept)
+
+
 def one_thread() -> None:
     """One torch thread in this process: two workers of two threads on two cores run 8× slower."""
     torch.set_num_threads(1)
 
 
 def _pickles(value: Any) -> bool:
+    """Whether a worker can rebuild a value: what stands in the user's script it can not."""
     try:
-        pickle.dumps(value)
+        return b"__main__" not in pickle.dumps(value)
     except Exception:  # pickling runs any type's own code, which may raise anything
         return False
-    return True
 
 
 def _here(
@@ -76,12 +95,13 @@ def _gather(
 ) -> tuple[R, ...]:
     futures: dict[Future[R], int] = {}
     results: dict[int, R] = {}
-    for at, task in enumerate(tasks):
-        try:
-            futures[pool.submit(work, task)] = at
-        except RuntimeError as error:  # the pool broke before it took this one
-            results[at] = failed(task, f"{type(error).__name__}: {error}")
-            done(results[at])
+    with _script_left_alone():
+        for at, task in enumerate(tasks):
+            try:
+                futures[pool.submit(work, task)] = at
+            except RuntimeError as error:  # the pool broke before it took this one
+                results[at] = failed(task, f"{type(error).__name__}: {error}")
+                done(results[at])
     for future in as_completed(futures):
         at = futures[future]
         try:

@@ -61,7 +61,10 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One trial to run; it pickles where its source does."""
+    """One trial to run; it pickles where its source does.
+
+    `seed` gives batches and, unless `draw` says otherwise, the initial weights.
+    """
 
     arm: str
     seed: int
@@ -70,6 +73,7 @@ class Task:
     train: Arrays
     held: Arrays | None
     steps: int
+    draw: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +122,8 @@ def train(task: Task) -> Trained:
     """Train one arm with one seed, watched; judge it on the tail and on held-back data."""
     source, choices = task.source, task.source.choices
     parts = _scaled(task)
-    net = build(source, task.edits, parts[0].shape, task.seed)
+    drawn = task.seed if task.draw is None else task.draw
+    net = build(source, task.edits, parts[0].shape, drawn)
     optimizer = make_optimizer(source, task.edits, net)
     loss_fn, _ = criterion(source.loss or choices.loss, parts[0].y)
     began = time.process_time()

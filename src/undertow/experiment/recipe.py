@@ -18,6 +18,14 @@ MODULES = {
     "identity": "nn.Identity()",
 }
 NORMS = {"batch": "nn.BatchNorm2d(width)", "group": "nn.GroupNorm(groups, width)"}
+LAYERS = {  # a layer without and with a norm behind it
+    "conv": (
+        "nn.Conv2d(c, width, 3, padding=1)",
+        "nn.Conv2d(c, width, 3, padding=1, bias=False)",
+    ),
+    "linear": ("nn.Linear(features, width)", "nn.Linear(features, width, bias=False)"),
+    "any": ("layer", "layer"),
+}
 INITS = {
     "he-normal": "nn.init.kaiming_normal_(layer.weight, nonlinearity='relu')",
     "xavier-uniform": "nn.init.xavier_uniform_(layer.weight)",
@@ -69,12 +77,13 @@ def _act(e: Edit, was: object, _: Source) -> list[str]:
 
 
 def _norm(e: Edit, _: object, before: Source) -> list[str]:
-    act = "act" if before.plan is None else MODULES.get(str(before.plan.get("act")), "act")
+    plan = before.plan
+    act = "activation" if plan is None else MODULES.get(str(plan.get("act")), "activation")
+    flat = plan is not None and plan.model == "mlp"
+    old, new = LAYERS["linear" if flat else "conv" if plan is not None else "any"]
     norm = NORMS.get(str(e.value), f"a {e.value} norm")
-    return [
-        f"- nn.Conv2d(c, width, 3, padding=1), {act}",
-        f"+ nn.Conv2d(c, width, 3, padding=1, bias=False), {norm}, {act}",
-    ]
+    norm = norm.replace("2d", "1d" if flat else "2d" if plan is not None else "1d or 2d")
+    return [f"- {old}, {act}", f"+ {new}, {norm}, {act}"]
 
 
 def _init(e: Edit, _: object, __: Source) -> list[str]:

@@ -1,9 +1,12 @@
 """Where trials run makes no difference; a fault of one is its result."""
 
 import os
+import subprocess
+import sys
 import time
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -127,3 +130,16 @@ def test_one_core_needs_no_pool(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     assert run_all(picky, TASKS[:1], failed) == (0,)
     assert torch.get_num_threads() == before
+
+
+def test_workers_do_not_run_the_users_script_again(tmp_path: Path) -> None:
+    """A script without `if __name__ == "__main__"` trains once, not once more in each worker."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "print('once')\n"
+        "from math import sqrt\n"
+        "from undertow.experiment.executor import run_all\n"
+        "print(run_all(sqrt, (1.0, 4.0), lambda task, why: why))\n"
+    )
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
+    assert done.stdout == "once\n(1.0, 2.0)\n"
