@@ -31,22 +31,24 @@ class Labels:
     def __init__(self, loss: Loss | str | None) -> None:
         self._loss = loss
         self._seen: list[Tensor] = []
-        self._batch = 0
+        self._count, self._batch = 0, 0
         self._known: tuple[int, float | None] = (0, None)
 
     def add(self, labels: Any) -> None:
         """Keep a batch's labels while there is room; anything but a tensor is passed over."""
-        if not isinstance(labels, Tensor) or not labels.ndim or not labels.numel():
+        if self._count >= LABELS or not isinstance(labels, Tensor):
+            return
+        if not labels.ndim or not labels.numel():
             return
         self._batch = self._batch or len(labels)
-        count = sum(map(len, self._seen))
-        room = min(LABELS - count, max(VALUES // labels[0].numel() - count, 0))
+        room = min(LABELS, VALUES // labels[0].numel()) - self._count
         if room > 0 and (not self._seen or labels.shape[1:] == self._seen[0].shape[1:]):
             self._seen.append(labels.detach()[:room].clone())
+            self._count += len(self._seen[-1])
 
     def clear(self) -> None:
         """Forget them."""
-        self._seen, self._known = [], (0, None)
+        self._seen, self._count, self._known = [], 0, (0, None)
 
     def constant(self, outputs: tuple[int, ...] | None) -> float | None:
         """The best constant answer's loss on what was seen; None where it cannot be known.
@@ -54,17 +56,16 @@ class Labels:
         Args:
             outputs: the shape of the net's output.
         """
-        count = sum(map(len, self._seen))
-        if not count or outputs is None:
+        if not self._count or outputs is None:
             return None
-        if self._known[0] != count:
+        if self._known[0] != self._count:
             seen = torch.cat(self._seen)
             loss_fn, _ = criterion_of(self._loss, seen)
             like = torch.empty(outputs, device=seen.device)
             value = const_loss(loss_fn, like, seen)
             if value is not None and getattr(loss_fn, "reduction", "mean") == "sum":
-                value *= self._batch / count
-            self._known = count, value
+                value *= self._batch / self._count
+            self._known = self._count, value
         return self._known[1]
 
 

@@ -3,8 +3,7 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -89,6 +88,7 @@ class Watch:
         _check(net, budget, every)
         given = (optimizer,) if isinstance(optimizer, Optimizer) else tuple(optimizer or ())
         self.notes: list[str] = []
+        self._guard = _Safe(self._note)
         self._base = options.get("head") or Record(kind="run", source=type(net).__name__)
         self._base = replace(self._base, loss=self._base.loss or word_of(loss))
         self._probe, self._whole = Probe(net), not is_compiled(net)
@@ -160,6 +160,11 @@ class Watch:
         return self._judge(self.record)
 
     @property
+    def gap(self) -> int:
+        """Steps between two layer rows that the budget allows by now."""
+        return self._schedule.gap
+
+    @property
     def record(self) -> Record:
         """Everything seen so far, as it would be read from the run folder."""
         metrics, snapshots = self._journal.metrics, self._journal.snapshots
@@ -172,17 +177,17 @@ class Watch:
     # What the optimisers tell
 
     def _before(self, optimizer: Optimizer) -> None:
-        began = self._clock()
         with self._safe():
             if self._step == 0:
                 self._set_optimizer(optimizer)
             rate = optimizer.param_groups[0]["lr"]
             self._lr = rate.item() if isinstance(rate, Tensor) else float(rate)
             if self._sampling and self._whole:
+                began = self._clock()
                 if self._probe.measured:  # else the passes come inside `step(closure)`
                     self._stop_hooks()
                 self._probe.before_update()
-        self._own += self._clock() - began
+                self._own += self._clock() - began
 
     def _after(self, late: bool) -> None:
         began = self._clock()
@@ -330,13 +335,30 @@ class Watch:
         if note not in self.notes and len(self.notes) < MAX_NOTES:
             self.notes.append(note)
 
-    @contextmanager
-    def _safe(self) -> Iterator[None]:
+    def _safe(self) -> "_Safe":
         """Whatever fails inside is ours: a note, never the end of the user's training."""
-        try:
-            yield
-        except Exception as error:
-            self._note(f"watch: {type(error).__name__}: {error}")
+        return self._guard
+
+
+class _Safe:
+    """A context in which an error becomes a note; made once, as it is entered at every step."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self._note = note
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        self._note(f"watch: {type(error).__name__}: {error}")
+        return True
 
 
 def _check(net: object, budget: float, every: int | None) -> None:

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import cache
 from typing import Any, TypeVar, cast
 
 from undertow.core.codec import decode, encode, rounded
@@ -30,11 +31,16 @@ def as_written(value: T) -> T:
     if isinstance(value, float):
         return cast(T, rounded(value))
     if isinstance(value, tuple):
-        return cast(T, tuple(map(as_written, value)))
-    if is_dataclass(value) and not isinstance(value, type):
-        kind = type(value)
-        return kind(**{f.name: as_written(getattr(value, f.name)) for f in fields(value)})
-    return value
+        return cast(T, tuple([as_written(v) for v in value]))
+    kind: Any = type(value)
+    names = _names(kind)
+    return kind(**{n: as_written(getattr(value, n)) for n in names}) if names else value
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    """The fields of frozen data; () for anything else."""
+    return tuple(f.name for f in fields(kind)) if is_dataclass(kind) else ()
 
 
 def check_version(stored: Mapping[str, Any], where: str) -> None:
