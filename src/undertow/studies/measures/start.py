@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from undertow.core.derive import theil_sen
 from undertow.core.record import Layer, Snapshot
 from undertow.instrument.probe import Probe
+from undertow.nn.optimizer import from_choices
 from undertow.studies.measures import nets
 from undertow.studies.study import Cell
 
@@ -77,3 +78,49 @@ def of_profiles(g: tuple[float, ...], a: tuple[float, ...]) -> dict[str, float |
         "signal": 10 ** (grown / steps),
         "fit": theil_sen(logs)[1] if len(logs) > SHAPE else 0.0,
     }
+
+
+def saturation(cell: Cell) -> dict[str, float | tuple[float, ...]]:
+    """The gradient's numbers, and `saturated`: the mean share of saturated inputs of all layers."""
+    begun = pass_of(cell)
+    g, a = begun.profile("grad_l2"), begun.profile("act_rms")
+    shares = begun.profile("saturated")
+    mean = sum(shares) / len(shares) if shares else 0.0
+    return {**of_profiles(g, a), "saturated": mean, "shares": shares}
+
+
+def slopes(cell: Cell) -> dict[str, float | tuple[float, ...]]:
+    """The gradient's numbers, and `expected`: the factor that gain times √E f'² of theory gives.
+
+    `gain` of the arm multiplies Xavier weights of square layers, whose own factor is 1; E f'² is
+    over the standard deviation the net's own pre-activations settle at.
+    """
+    from undertow.core.theory import chi1, fixed_point
+
+    act, gain = str(cell.plan.choices.act), cell.number("gain", 1.0)
+    w2 = gain * gain
+    expected = math.sqrt(chi1(act, w2, fixed_point(act, w2)))
+    found = gradient(cell)
+    factor = found["factor"]
+    assert isinstance(factor, float)
+    return {**found, "expected": expected, "gap": factor - expected}
+
+
+def update(cell: Cell) -> dict[str, float | tuple[float, ...]]:
+    """`lag`: decades by which the first layer's relative update stays behind the last hidden one's.
+
+    One optimiser step is taken; an update is ‖W after − W before‖ over ‖W before‖.
+    """
+    x, y = nets.batch(cell)
+    model = nets.net(cell, tuple(x.shape[1:]))
+    optimizer = from_choices(cell.plan.train, model.parameters())
+    probe = Probe(model)
+    with probe.sampling():
+        F.cross_entropy(model(x), y).backward()
+    probe.before_update()
+    optimizer.step()
+    begun = Start(probe.layers, probe.read(0), model, 0.0)
+    updates, g = begun.profile("update_ratio"), begun.profile("grad_l2")
+    lag = nets.log_ratio(updates[-1], updates[0], CAP)
+    first = nets.log_ratio(updates[0], 1.0, CAP)
+    return {"lag": lag, "first": first, "decades": lost(g), "updates": updates}

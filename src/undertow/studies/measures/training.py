@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 import torch
@@ -10,8 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from undertow.core.errors import UsageError
+from undertow.core.plan import Edit
 from undertow.data.arrays import Arrays
 from undertow.data.split import batches
+from undertow.nn.loss import Criterion
 from undertow.nn.optimizer import from_choices
 from undertow.preflight import guarded
 from undertow.studies.measures import nets, start
@@ -43,7 +45,7 @@ class Trained:
         return CAP if self.bad is not None or not math.isfinite(mean) else min(CAP, mean)
 
 
-def train(cell: Cell, model: nn.Module, data: Arrays) -> Trained:
+def train(cell: Cell, model: nn.Module, data: Arrays, loss: Criterion = F.cross_entropy) -> Trained:
     """Train `model` in place for the cell's steps by the cell's choices."""
     choices = cell.plan.train
     optimizer = from_choices(choices, [p for p in model.parameters() if p.requires_grad])
@@ -54,9 +56,7 @@ def train(cell: Cell, model: nn.Module, data: Arrays) -> Trained:
         return rate_factor(choices, step, cell.steps)
 
     with guarded(cell.seed):
-        for scalars, _, _ in steps(
-            model, optimizer, order, F.cross_entropy, penalties(choices), factor
-        ):
+        for scalars, _, _ in steps(model, optimizer, order, loss, penalties(choices), factor):
             value = math.inf if scalars.loss is None else scalars.loss
             losses.append(value)
             norms.append(scalars.grad_norm or 0.0)
@@ -130,8 +130,6 @@ def rates(cell: Cell) -> tuple[float, ...]:
 
 def at_rate(cell: Cell, rate: float) -> Cell:
     """The cell at another learning rate."""
-    from undertow.core.plan import Edit
-
     return Cell(cell.arm, cell.plan.edit([Edit("lr", rate)]), cell.given, cell.data, cell.steps)
 
 
