@@ -38,6 +38,7 @@ NET: Group = {
     "norm": (_option(str | None, "none, batch, group, layer or instance."), None),
     "init": (_option(str | None, "torch, he, xavier, orthogonal, normal:0.01, ..."), None),
     "skip": (_option(str | None, "none, zero-pad, projection or all-projection."), None),
+    "aux": (_option(int | None, "Auxiliary heads, for nets that have them."), None),
     "dropout": (
         _option(float | None, "Share of units dropped; the card's own unless given."),
         None,

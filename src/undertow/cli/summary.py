@@ -19,15 +19,13 @@ def summary(
     *,
     given: dict[str, Any],
 ) -> None:
-    """Show a network layer by layer: output shape, kernel, parameters, multiply-adds."""
+    """Show a network layer by layer: shapes, parameters, multiply-adds, receptive field, memory."""
     import json as text
 
-    from undertow.api.summary import summary as summarise
-    from undertow.api.target import net_for
+    from undertow.api.summary import summary_of
     from undertow.core.codec import encode
     from undertow.core.plan import Plan
 
     plan = Plan(model, o.choices(given), o.sizes(given), given["variant"], given["classes"])
-    net, shape = net_for(plan, size)
-    found = summarise(net, shape, batch)
+    found = summary_of(plan, size, batch)
     print(text.dumps(encode(found), indent=1) if json else found)

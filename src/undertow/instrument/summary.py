@@ -1,8 +1,8 @@
-"""A network layer by layer: output shapes, kernels, parameters, multiply-adds."""
+"""A network layer by layer: shapes, kernels, parameters, multiply-adds, receptive field, memory."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,10 +12,16 @@ from torch.utils.hooks import RemovableHandle
 
 from undertow.core.errors import UsageError
 from undertow.instrument.calls import first_tensor
+from undertow.instrument.field import Fields, field_of, whole
+from undertow.instrument.saved import Saved
 from undertow.nn.count import layer_macs
 from undertow.nn.init import WEIGHTED
 
-HEADINGS = ("layer", "kind", "output", "kernel", "parameters", "share", "multiply-adds")
+HEADINGS = (
+    *("layer", "kind", "output", "kernel", "parameters", "share", "multiply-adds", "share"),
+    *("field/stride", "saved"),
+)
+MIB = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,11 @@ class SummaryRow:
 
     `shape` is the output's, samples first; () where it is no tensor or the module was not called.
     `parameters` are counted once, at the first row that holds them; `share` is theirs in all.
-    `macs` are the multiply-adds of convolutions and linear layers, whole batch, bias not counted.
+    `macs` are the multiply-adds of convolutions and linear layers, whole batch, bias not counted;
+    `macs_share` is their share in all. `field` is what an entry of the output sees of the input
+    along the longest path, `stride` what lies between two entries, both in pixels (one number where
+    the axes agree; () where there is no map). `saved` are the bytes kept for the backward pass in
+    training, whole batch; None where they cannot be counted.
     """
 
     path: str
@@ -34,11 +44,19 @@ class SummaryRow:
     parameters: int
     share: float
     macs: int
+    macs_share: float = 0.0
+    field: tuple[int, ...] = ()
+    stride: tuple[int, ...] = ()
+    saved: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Rows in order of execution, and their totals; prints as a table."""
+    """Rows in order of execution, and their totals; prints as a table.
+
+    `saved` are the bytes that one forward pass in training keeps for the backward pass, those of
+    modules with parts included; None where they cannot be counted. `notes` are printed below.
+    """
 
     name: str
     input: tuple[int, ...]
@@ -46,6 +64,8 @@ class Summary:
     parameters: int
     trainable: int
     macs: int
+    saved: int | None = None
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         table = [HEADINGS, *(_cells(row) for row in self.rows)]
@@ -54,7 +74,8 @@ class Summary:
         frozen = self.parameters - self.trainable
         held = f"{self.parameters:,} parameters" + (f" ({frozen:,} frozen)" if frozen else "")
         total = f"{held}, {self.macs:,} multiply-adds for input {_by(self.input)}"
-        return "\n".join([self.name, *lines, total])
+        kept = "" if self.saved is None else f"; {_mib(self.saved)} kept for the backward pass"
+        return "\n".join([self.name, *lines, total + kept, *self.notes])
 
 
 def summary(net: nn.Module, input_shape: tuple[int, ...], batch: int = 1) -> Summary:
@@ -86,29 +107,61 @@ def summary(net: nn.Module, input_shape: tuple[int, ...], batch: int = 1) -> Sum
             "give the shape of one sample, channels first"
         ) from error
     params = list(net.parameters())
+    macs = sum(row.macs for row in rows)
+    saved = _saved(net, shape)
     return Summary(
         name=type(net).__name__,
         input=shape,
-        rows=rows,
+        rows=tuple(_completed(row, macs, saved) for row in rows),
         parameters=sum(p.numel() for p in params),
         trainable=sum(p.numel() for p in params if p.requires_grad),
-        macs=sum(row.macs for row in rows),
+        macs=macs,
+        saved=None if saved is None else saved.total,
     )
 
 
+def _completed(row: SummaryRow, macs: int, saved: Saved | None) -> SummaryRow:
+    """The row with what is known after the passes; bytes stand at a module's first call."""
+    share = row.macs / macs if macs else 0.0
+    kept = None if saved is None else saved.by_path.get(row.path, 0)
+    return replace(row, macs_share=share, saved=kept)
+
+
 def _on_meta(net: nn.Module, shape: tuple[int, ...]) -> tuple[SummaryRow, ...]:
-    state = {**dict(net.named_parameters()), **dict(net.named_buffers())}
-    ghost = {name: t.detach().to("meta") for name, t in state.items()}
-    with _counting(net) as counter:
-        functional_call(net, ghost, (torch.zeros(shape, device="meta"),))
+    x = torch.zeros(shape, device="meta")
+    with _counting(net) as counter, Fields(x):
+        functional_call(net, _ghost(net), (x,))
     return counter.all_rows()
 
 
 def _for_real(net: nn.Module, shape: tuple[int, ...]) -> tuple[SummaryRow, ...]:
     device = next((p.device for p in net.parameters()), torch.device("cpu"))
-    with _counting(net) as counter, torch.random.fork_rng(devices=[]):
-        net(torch.zeros(shape, device=device))
+    x = torch.zeros(shape, device=device)
+    with _counting(net) as counter, torch.random.fork_rng(devices=[]), Fields(x):
+        net(x)
     return counter.all_rows()
+
+
+def _ghost(net: nn.Module) -> dict[str, torch.Tensor]:
+    """The net's parameters and buffers on `meta`, those that train still asking for gradients."""
+    state = {**dict(net.named_parameters()), **dict(net.named_buffers())}
+    return {k: t.detach().to("meta").requires_grad_(t.requires_grad) for k, t in state.items()}
+
+
+def _saved(net: nn.Module, shape: tuple[int, ...]) -> Saved | None:
+    """What a pass in training would keep, counted on `meta`; None where it cannot run there."""
+    modes = [(m, m.training) for m in net.modules()]
+    ghost, saved = _ghost(net), Saved(net)
+    try:
+        net.train()
+        with saved.watching(ghost.values()), torch.random.fork_rng(devices=[]):
+            functional_call(net, ghost, (torch.zeros(shape, device="meta"),))
+    except (RuntimeError, NotImplementedError, ValueError, TypeError):
+        return None
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return saved
 
 
 @contextmanager
@@ -160,14 +213,15 @@ class _Counter:
         macs = 0
         if isinstance(module, WEIGHTED) and out is not None and given is not None:
             macs = layer_macs(module, given, out)
-        self._add(module, () if out is None else tuple(out.shape), macs)
+        self._add(module, () if out is None else tuple(out.shape), macs, out)
 
-    def _add(self, module: nn.Module, shape: tuple[int, ...], macs: int) -> None:
+    def _add(self, module: nn.Module, shape: tuple[int, ...], macs: int, out: Any = None) -> None:
         path = self._paths[module] or type(module).__name__
         count = self._calls[path] = self._calls.get(path, 0) + 1
         fresh = [p for p in self._own[module] if id(p) not in self._counted]
         self._counted |= {id(p) for p in fresh}
         entries = sum(p.numel() for p in fresh)
+        seen = field_of(out)
         self._rows.append(
             SummaryRow(
                 path=path if count == 1 else f"{path}#{count}",
@@ -177,6 +231,8 @@ class _Counter:
                 parameters=entries,
                 share=entries / self._total if self._total else 0.0,
                 macs=macs,
+                field=() if seen is None else whole(seen.size),
+                stride=() if seen is None else whole(seen.stride),
             )
         )
 
@@ -193,13 +249,20 @@ def _kernel(module: nn.Module) -> tuple[int, ...]:
 def _cells(row: SummaryRow) -> tuple[str, ...]:
     share = f"{100 * row.share:.1f} %" if row.parameters else ""
     counts = [f"{n:,}" if n else "" for n in (row.parameters, row.macs)]
-    return (row.path, row.kind, _by(row.shape), _by(row.kernel), counts[0], share, counts[1])
+    of_macs = f"{100 * row.macs_share:.1f} %" if row.macs else ""
+    field = f"{_by(row.field)}/{_by(row.stride)}" if row.field else ""
+    words = (row.path, row.kind, _by(row.shape), _by(row.kernel))
+    return (*words, counts[0], share, counts[1], of_macs, field, _mib(row.saved or 0))
 
 
 def _aligned(row: tuple[str, ...], widths: list[int]) -> list[str]:
     left = 4  # columns of words; the rest are numbers
     pairs = zip(row, widths, strict=True)
     return [c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(pairs)]
+
+
+def _mib(size: int) -> str:
+    return f"{size / MIB:.2f} MiB" if size else ""
 
 
 def _by(shape: tuple[int, ...]) -> str:

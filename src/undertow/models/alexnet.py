@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from undertow.core.plan import Choices, Plan, TrainChoices
 from undertow.core.words import NORMS
-from undertow.models.card import Card, Printed, Shape, Variant
+from undertow.models.card import Card, Shape, Variant
+from undertow.models.printed import PRINTED
 from undertow.models.weights import tags
 from undertow.nn.auxiliary import AUX_WEIGHT, AuxHead, Output
 from undertow.nn.entry import fits
@@ -114,10 +115,6 @@ def paper_init(path: str, layer: nn.Module, act: str) -> tuple[Law, Law]:
     return Law("normal", 0.01), Law("constant", 1.0) if hidden or grouped else ZERO
 
 
-PRINTED = (
-    Printed("neurons of conv1", "253,440", "290,400 (55·55·96)", "2012, fig. 2"),
-    Printed("neurons in all", "about 650,000", "659,272 (622,312 with the printed conv1)", "2012"),
-)
 ALEXNET = Card(
     name="alexnet",
     family="alexnet",
@@ -151,6 +148,6 @@ ALEXNET = Card(
     weights=tags("alexnet"),
     stages=("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"),
     aux_at=("conv3",),
-    printed=PRINTED,
+    printed=PRINTED["alexnet"],
 )
 CARDS = (ALEXNET,)

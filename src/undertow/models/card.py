@@ -131,6 +131,13 @@ class Card:
         """Whether it takes features: inputs of any shape are flattened."""
         return len(self.input) == 1
 
+    def remarks(self, variant: str) -> tuple[str, ...]:
+        """Lines for below a table: parameters built the other way, printed beside computed."""
+        other = self.variant(variant).other
+        heads = () if other is None else (f"{other[1]}: {other[0]:,} parameters",)
+        beside = (f"{p.what}: printed {p.printed} ({p.source}); {p.found}" for p in self.printed)
+        return (*heads, *beside)
+
     def variant(self, name: str) -> Variant:
         """The variant of a name.
 

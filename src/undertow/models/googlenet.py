@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from undertow.core.plan import Choices, Plan, TrainChoices
 from undertow.core.words import NORMS
-from undertow.models.card import Card, Printed, Shape, Variant
+from undertow.models.card import Card, Shape, Variant
+from undertow.models.printed import PRINTED
 from undertow.models.weights import tags
 from undertow.nn.auxiliary import AUX_WEIGHT, AuxClassifier, Output
 from undertow.nn.convolution import ConvNorm
@@ -193,14 +194,6 @@ def paper_init(path: str, layer: nn.Module, act: str) -> tuple[Law, Law]:
     return scheme("xavier-uniform")(path, layer, act)[0], Law("constant", 0.2)
 
 
-WEIGHTS_K = (
-    "159 380 364 437 463 580 840 1072 1388",
-    "159.5 379.0 366.8 438.0 497.5 590.5 847.0 1018.0 1409.0",
-)
-OPS_M = (
-    "360 128 304 73 88 100 119 170 54 71 1",
-    "359.7 128.0 304.3 73.6 87.9 99.9 118.5 170.0 51.1 70.7 1.02",
-)
 GOOGLENET = Card(
     name="googlenet",
     family="googlenet",
@@ -237,10 +230,6 @@ GOOGLENET = Card(
     stages=("stem", "3", "4", "5"),
     smallest_for=smallest,
     aux_at=("4a", "4d"),
-    printed=(
-        Printed("weights, multiply-adds of conv1", "2.7K, 34M", "9,408, 118.0M", "table 1"),
-        Printed("weights of 3a to 5b, K of 1024", *WEIGHTS_K, "table 1"),
-        Printed("multiply-adds of conv2 to fc, M", *OPS_M, "table 1"),
-    ),
+    printed=PRINTED["googlenet"],
 )
 CARDS = (GOOGLENET,)

@@ -8,7 +8,7 @@ count the padding. The auxiliary head looks at Mixed_6e and needs 299 px.
 from torch import Tensor, nn
 
 from undertow.core.plan import Choices, Plan, TrainChoices
-from undertow.models.card import Card, Printed, Shape, Variant
+from undertow.models.card import Card, Shape, Variant
 from undertow.models.inception_modules import (
     InceptionA,
     InceptionB,
@@ -16,6 +16,7 @@ from undertow.models.inception_modules import (
     ReductionA,
     ReductionB,
 )
+from undertow.models.printed import PRINTED
 from undertow.models.weights import tags
 from undertow.nn.auxiliary import AUX_WEIGHT, Output
 from undertow.nn.convolution import ConvNorm
@@ -163,10 +164,6 @@ INCEPTION_V3 = Card(
     smallest_for=smallest,
     aux_at=("Mixed_6e",),
     refused="the paper's fig. 5 has two 3x3 where every checkpoint has a 5x5 (Mixed_5b to 5d)",
-    printed=(
-        Printed(
-            "branch of Mixed_5b, 5c, 5d", "two 3x3 (fig. 5)", "one 5x5, 48 to 64", "vision#798"
-        ),
-    ),
+    printed=PRINTED["inception_v3"],
 )
 CARDS = (INCEPTION_V3,)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from undertow.core.plan import Choices, Plan, TrainChoices
 from undertow.core.words import SKIPS
 from undertow.models.card import Card, Shape, Variant
+from undertow.models.printed import HE, PRINTED, SOURCES
 from undertow.models.weights import tags
 from undertow.nn.auxiliary import AUX_WEIGHT, AuxHead, Output
 from undertow.nn.entry import fits
@@ -183,10 +184,8 @@ def smallest(plan: Plan) -> int:
 
 def build_resnet(name: str, plan: Plan, shape: Shape) -> ResNet:
     """The net of a column of table 1 (a key of `TABLE_1`), in the form of the plan's variant."""
-    column = TABLE_1[name]
-    if plan.variant == "paper":
-        column = replace(column, form=replace(column.form, early=True))
-    return ResNet(column, plan, recipe(plan.choices))
+    form = replace(TABLE_1[name].form, early=plan.variant == "paper")
+    return ResNet(replace(TABLE_1[name], form=form), plan, recipe(plan.choices))
 
 
 def published_init(path: str, layer: nn.Module, act: str) -> tuple[Law, Law]:
@@ -219,17 +218,17 @@ STRIDE = "stride 2 in the first 1x1 of a bottleneck, not in its 3x3"
 
 
 def _card(name: str) -> Card:
-    plain = name.startswith("plain")
     column = name.replace("plain", "resnet")
-    own = Choices("relu", "batch", "paper", "none" if plain else "projection", 0, 0.0)
+    own = Choices("relu", "batch", "paper", "projection" if column == name else "none", 0, 0.0)
+    paper, year = SOURCES.get(name.partition("_")[0].rstrip("0123456789"), HE)
     early = STRIDE if TABLE_1[column].block is Bottleneck else "initialisation only"
     inits = (("published", published_init, ""), ("paper", paper_init, early))
     forms = zip(inits, COUNTS[name][1:], strict=False)
     return Card(
         name=name,
         family="resnet",
-        paper="He et al., CVPR 2016",
-        year=2015,
+        paper=paper,
+        year=year,
         build=partial(build_resnet, column),
         input=(3, 224, 224),
         smallest=1,
@@ -242,6 +241,7 @@ def _card(name: str) -> Card:
         stages=("stem", "layer1", "layer2", "layer3", "layer4"),
         smallest_for=smallest,
         aux_at=("layer2",),
+        printed=PRINTED.get(name, ()),
     )
 
 

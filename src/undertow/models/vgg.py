@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from undertow.core.plan import Choices, Plan, TrainChoices
 from undertow.core.words import NORMS
 from undertow.models.card import Card, Shape, Variant
+from undertow.models.printed import PRINTED
 from undertow.models.weights import tags
 from undertow.nn.auxiliary import AUX_WEIGHT, AuxHead, Output
 from undertow.nn.entry import fits
@@ -158,6 +159,7 @@ def _card(name: str, column: str, norm: str = "none") -> Card:
         weights=tags(name),
         stages=("conv1", "conv2", "conv3", "conv4", "conv5", "fc6", "fc7"),
         aux_at=("conv3",),
+        printed=PRINTED.get(name, ()),
     )
 
 

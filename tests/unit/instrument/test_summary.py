@@ -64,9 +64,16 @@ def test_the_table_reads_well() -> None:
         "parameters",
         "share",
         "multiply-adds",
+        "share",
+        "field/stride",
+        "saved",
     ]
-    assert lines[2] == "0      Conv2d       1x8x8x8  3x3             80   5.8 %          4,608"
-    assert lines[-1] == "1,386 parameters (80 frozen), 5,888 multiply-adds for input 1x1x8x8"
+    assert " ".join(lines[2].split()) == "0 Conv2d 1x8x8x8 3x3 80 5.8 % 4,608 78.3 % 3/1"
+    assert " ".join(lines[5].split()) == "3 MaxPool2d 1x8x4x4 2 4/2 0.00 MiB"
+    assert lines[-1] == (
+        "1,386 parameters (80 frozen), 5,888 multiply-adds for input 1x1x8x8;"
+        " 0.01 MiB kept for the backward pass"
+    )
 
 
 def test_the_net_is_left_as_it_was() -> None:
