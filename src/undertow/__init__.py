@@ -3,8 +3,10 @@
 Every public name is loaded on first use, so that importing the package costs nothing.
 """
 
+import sys
 from importlib import import_module
 from importlib.metadata import version
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,6 +58,21 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(_HOMES.get(name, f"undertow.api.{name}")), name)
     globals()[name] = value
     return value
+
+
+class _Package(ModuleType):
+    """This package: a public verb is never hidden by the folder of the same name.
+
+    Python sets every loaded sub-package as an attribute of its parent, so that the first import
+    of `undertow.train` or `undertow.models` would put a module where the function belongs.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name not in __all__ or not isinstance(value, ModuleType):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __dir__() -> list[str]:
