@@ -37,15 +37,22 @@ class CodeBuild:
             UsageError: what the function returns is no module.
         """
         function = find(self.address)
-        net = function(seed) if _takes_seed(function) else function()
+        net = _called(function, seed)
         if not isinstance(net, nn.Module):
             raise UsageError(f"{self.address} returns {type(net).__name__}, not an nn.Module")
         return net
 
 
-def _takes_seed(function: Callable[..., Any]) -> bool:
+def _called(function: Callable[..., Any], seed: int) -> Any:
+    """What a build function returns; a seed goes to `seed`, else to what must be given."""
     wanted = signature(function).parameters.values()
-    return any(p.default is p.empty or p.name == "seed" for p in wanted)
+    if any(p.name == "seed" and p.kind is not p.POSITIONAL_ONLY for p in wanted):
+        return function(seed=seed)
+    takes = any(
+        p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        for p in wanted
+    )
+    return function(seed) if takes else function()
 
 
 def find(address: str) -> Callable[..., Any]:
