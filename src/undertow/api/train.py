@@ -2,32 +2,32 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from undertow.api.diagnose import diagnose, report_of
+from undertow.api.prepare import prepared, split_options
 from undertow.api.repair import as_arrays
+from undertow.api.resume import Again, resumed
 from undertow.api.target import source as source_of
-from undertow.core.errors import UsageError
-from undertow.core.plan import Choices, Plan, TrainChoices
+from undertow.core.plan import Plan
 from undertow.core.record import Record
 from undertow.core.run import Run
 from undertow.data.arrays import load
-from undertow.data.split import hold_back, standardised
-from undertow.experiment.pair import Source, build, make_optimizer
 from undertow.instrument.watch import Watch
-from undertow.nn.loss import criterion
 from undertow.nn.optimizer import facts
 from undertow.nn.threads import single_threaded, small
 from undertow.preflight import guarded
-from undertow.train.fit import Each, Job, fit
+from undertow.train.checkpoint import load as checkpoint
+from undertow.train.fit import Each, Job, Limits, fit
 
-__all__ = ["prepared", "train", "trained"]
+__all__ = ["Limits", "new_folder", "prepared", "resumed", "split_options", "train", "trained"]
 
 Value = str | int | float | bool | tuple[int, ...] | None
+PLAIN = {"model": "conv", "data": "digits", "epochs": 10, "validation": 0.2, "seed": 0}
 
 
 def train(
@@ -38,6 +38,11 @@ def train(
     run: str | Path | None = None,
     validation: float = 0.2,
     seed: int = 0,
+    resume: str | Path | None = None,
+    checkpoint_every: int = 0,
+    budget_s: float | None = None,
+    workers: int = 0,
+    accept_data_change: bool = False,
     **options: Value,
 ) -> Run:
     """Train a network on data with the watch on.
@@ -49,60 +54,38 @@ def train(
         run: the run folder; None makes one under `runs/` named by model and time.
         validation: share held back, drawn by the seed; never trained on.
         seed: of weights, order and split.
+        resume: the folder of a run that goes on, bit for bit on a CPU; all else is in it, and what
+            is given must agree with it (epochs may change).
+        checkpoint_every: steps between checkpoints; 0 saves at evaluations alone.
+        budget_s: seconds after which it stops at a step's end, resumable.
+        workers: processes that read samples.
+        accept_data_change: resume although the data are not the same.
         options: choices of the model (act, norm, init, skip, depth, width, pool_at) and of the
             training (lr, optimizer, batch, steps, clip_norm, clip_value, l1, l2, schedule, ...).
 
     Raises:
         UsageError: an unknown model, data or option.
     """
+    limits = Limits(checkpoint_every, budget_s, workers)
+    if resume is not None:
+        typed = {"model": model, "epochs": epochs, "validation": validation, "seed": seed}
+        given = {k: v for k, v in typed.items() if v != PLAIN[k]} | options
+        objects = None if isinstance(data, str) else as_arrays("data", data)
+        if isinstance(data, str) and data != PLAIN["data"]:
+            given["data"] = data
+        how = Again(Path(resume), limits, objects, accept_data_change)
+        return trained(resumed(how, given))
     arrays = load(data) if isinstance(data, str) else as_arrays("data", data)
     choices, training, sizes = split_options({"epochs": epochs, **options})
     source = source_of(Plan(model, choices, sizes, train=training, seed=seed), arrays)
     folder = new_folder(model) if run is None else Path(run)
-    return trained(prepared(source, arrays, validation, seed, folder))
-
-
-def split_options(
-    options: dict[str, Value],
-) -> tuple[Choices, TrainChoices, tuple[tuple[str, int | tuple[int, ...]], ...]]:
-    """Options by where they belong: choices of the model, of the training, sizes.
-
-    Raises:
-        UsageError: a name that is neither.
-    """
-    model = {f.name for f in fields(Choices)}
-    training = {f.name for f in fields(TrainChoices)}
-    sizes: list[tuple[str, Any]] = []
-    for name, value in options.items():
-        if name in ("depth", "width", "pool_at"):
-            sizes.append((name, value))
-        elif name not in model | training:
-            allowed = ", ".join(sorted(model | training | {"depth", "width", "pool_at"}))
-            raise UsageError(f"option {name!r} is unknown; choose {allowed}")
-    given: dict[str, Any] = dict(options)
-    return (
-        Choices(**{k: v for k, v in given.items() if k in model}),
-        TrainChoices(**{k: v for k, v in given.items() if k in training}),
-        tuple((k, v) for k, v in sizes if v is not None),
-    )
+    return trained(prepared(source, arrays, validation, seed, folder, limits))
 
 
 def new_folder(model: str) -> Path:
     """A run folder that does not exist yet, named by model and time."""
     name = Path(model.split(":")[0]).stem
     return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-def prepared(source: Source, data: Any, validation: float, seed: int, folder: Path) -> Job:
-    """The job of a source: data split and standardised, net built, optimiser made."""
-    kept, held = hold_back(data, validation, seed)
-    wanted = source.choices.standardise
-    if data.standardise if wanted is None else wanted:
-        kept, held = standardised(kept, held)
-    net = build(source, (), data.shape, seed)
-    optimizer = make_optimizer(source, (), net)
-    loss_fn, _ = criterion(source.loss or source.choices.loss, kept.y)
-    return Job(net, optimizer, kept, held, source.choices, loss_fn, folder, seed, plan=source.plan)
 
 
 def trained(
@@ -119,10 +102,22 @@ def trained(
         on_finding: told a finding when there is one.
         options: of the model and training as typed, for the commands the report shows.
     """
+    values = job.choices.batch * job.train.x[0].numel()
+    single = small(job.net, values)
+    with guarded(job.seed), single_threaded(single):
+        job = replace(job, about={**job.about, "threads": torch.get_num_threads()})
+        run = fit(job, _watch(job, on_finding, options), each)
+    diagnose(job.folder).to_html(job.folder / "report.html")
+    return run
+
+
+def _watch(
+    job: Job, on_finding: Callable[[Any], object] | None, options: str | None
+) -> Watch | None:
     typed = () if options is None else (("options", options),)
     head = Record(
         kind="run",
-        source=job.plan.model if job.plan else "module",
+        source=job.about["asked"]["model"] if job.about.get("asked") else "module",
         plan=job.plan,
         optimizer=facts(job.optimizer, job.choices.clip_norm),
         facts=(
@@ -135,7 +130,7 @@ def trained(
             ("torch", torch.__version__),
         ),
     )
-    watch = Watch(
+    return Watch(
         job.net,
         optimizer=job.optimizer,
         loss=job.loss_fn,
@@ -143,9 +138,6 @@ def trained(
         judge=report_of,
         on_finding=on_finding,
         head=replace(head, loss=str(job.choices.loss or "")),
+        told=True,
+        start=checkpoint(job.folder)[1]["step"] if job.resume else None,
     )
-    values = job.choices.batch * job.train.x[0].numel()
-    with guarded(job.seed), single_threaded(small(job.net, values)):
-        run = fit(job, watch, each)
-    diagnose(job.folder).to_html(job.folder / "report.html")
-    return run

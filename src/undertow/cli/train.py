@@ -9,6 +9,7 @@ from undertow.cli import options as o
 from undertow.cli.output import ended, terminal
 
 INTERRUPTED = 130
+TYPED = "COMMANDLINE"
 LENGTH: o.Group = {
     "epochs": (Annotated[int, typer.Option(min=1, help="Passes over the training part.")], 10),
     "steps": (
@@ -19,11 +20,35 @@ LENGTH: o.Group = {
     "warm_up": (Annotated[int, typer.Option(min=0, help="Steps of linear warm-up.")], 0),
     "validation": (o.Validation, 0.2),
 }
+LIMITS: o.Group = {
+    "resume": (
+        Annotated[str | None, typer.Option(help="Go on with this run; all else is in it.")],
+        None,
+    ),
+    "checkpoint_every": (
+        Annotated[int, typer.Option(min=0, help="Steps between checkpoints; 0: at evaluations.")],
+        0,
+    ),
+    "budget_s": (
+        Annotated[
+            float | None, typer.Option("--budget-s", help="Stop, resumable, after such seconds.")
+        ],
+        None,
+    ),
+    "workers": (Annotated[int, typer.Option(min=0, help="Processes that read samples.")], 0),
+    "accept_data_change": (
+        Annotated[
+            bool, typer.Option("--accept-data-change", help="Resume although the data changed.")
+        ],
+        False,
+    ),
+}
 ModelOr = Annotated[str, typer.Argument(help="A zoo name, module:callable or file.py:callable.")]
 
 
-@o.takes(o.NET, o.TRAINING, LENGTH)
+@o.takes(o.NET, o.TRAINING, LENGTH, LIMITS)
 def train(
+    context: typer.Context,
     model: ModelOr = "conv",
     data: o.Data = "digits",
     run: o.RunFolder = None,
@@ -36,17 +61,12 @@ def train(
 
     Exit code 1 where the watch has a finding at the end; Ctrl-C saves and ends with 130.
     """
-    from pathlib import Path
-
     from undertow.api.diagnose import diagnose
-    from undertow.api.target import data_for
-    from undertow.api.train import new_folder, prepared, trained
+    from undertow.api.train import trained
     from undertow.cli.live import Live
 
-    arrays = data_for(data, None)
-    made = o.source(model, arrays, given)
-    folder = Path(run) if run else new_folder(model)
-    job = prepared(made, arrays, given["validation"], given["seed"], folder)
+    words = {"model": model, "data": data, "run": run, **given}
+    job = _again(words, _typed(context, words)) if words["resume"] else _new(words)
     with Live(job.total, job.epoch, quiet=quiet or json) as live:
         options = o.typed(given)
         done = trained(job, each=live.step, on_finding=live.finding, options=options)
@@ -55,6 +75,46 @@ def train(
     if done.interrupted:
         raise typer.Exit(INTERRUPTED)
     ended(report.healthy or report.diagnosis.watching)
+
+
+def _new(given: dict[str, Any]) -> Any:
+    from pathlib import Path
+
+    from undertow.api.target import data_for
+    from undertow.api.train import new_folder, prepared
+
+    arrays = data_for(given["data"], None)
+    made = o.source(given["model"], arrays, given)
+    folder = Path(given["run"]) if given["run"] else new_folder(given["model"])
+    return prepared(made, arrays, given["validation"], given["seed"], folder, _limits(given))
+
+
+def _typed(context: typer.Context, given: dict[str, Any]) -> dict[str, Any]:
+    """The options that stood on the command line, those of the sitting left out."""
+    return {
+        name: o.pools(value) if name == "pool_at" else value
+        for name, value in given.items()
+        if name not in LIMITS and getattr(context.get_parameter_source(name), "name", "") == TYPED
+    }
+
+
+def _again(given: dict[str, Any], typed: dict[str, Any]) -> Any:
+    """The job of a run that goes on; only what was typed is compared with it."""
+    from pathlib import Path
+
+    from undertow.api.resume import Again, resumed
+
+    resume = Path(given["resume"])
+    if Path(typed.pop("run", resume)).resolve() != resume.resolve():
+        raise typer.BadParameter("a resume writes into its own run folder; leave --run out")
+    how = Again(resume, _limits(given), None, given["accept_data_change"])
+    return resumed(how, typed)
+
+
+def _limits(given: dict[str, Any]) -> Any:
+    from undertow.api.train import Limits
+
+    return Limits(given["checkpoint_every"], given["budget_s"], given["workers"])
 
 
 def _print(done: Any, report: Any, *, json: bool) -> None:

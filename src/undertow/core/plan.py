@@ -35,7 +35,15 @@ class TrainChoices:
     `batch` counts samples; `steps` counts optimiser steps and wins over `epochs`; `l2` is the
     optimiser's weight decay; `l1` is added to the gradient as l1·sign(w); `standardise` makes
     every input feature mean 0 and standard deviation 1 by the training split's own statistics
-    (None: as the data source does). `warm_up` counts steps; `schedule` is constant or cosine.
+    (None: as the data source does). `warm_up` counts steps; `schedule` is constant, cosine, step,
+    multi-step, one-cycle, poly or plateau; step drops by `gamma` every `drop_every` epochs,
+    multi-step at the epochs of `milestones`, plateau after `plateau_wait` evaluations without a
+    lower held-back loss. `accumulate` micro-batches of `batch` make one step. `ema` is the decay
+    of averaged weights, 0 for none. `balance` is none, inverse, effective (class weights) or
+    sampler. `patience` evaluations without a better one end the training, 0 never. `aux_weight`
+    is the share of each auxiliary loss, None the paper's. `augment` is a list of words with
+    commas; None is what the data source does. `precision` is auto, fp32, bf16 or fp16. `evaluate_every`
+    counts steps, 0 is every epoch.
     """
 
     optimizer: str = "sgd"
@@ -53,11 +61,32 @@ class TrainChoices:
     schedule: str = "constant"
     standardise: bool | None = None
     reset_bias: bool = False
+    drop_every: int = 30
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
+    power: float = 1.0
+    plateau_wait: int = 10
+    accumulate: int = 1
+    label_smoothing: float = 0.0
+    balance: str = "none"
+    ema: float = 0.0
+    no_norm_decay: bool = False
+    patience: int = 0
+    aux_weight: float | None = None
+    augment: str | None = None
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    precision: str = "auto"
+    channels_last: bool = True
+    evaluate_every: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One run, in names and numbers only: it can be stored, compared and run again."""
+    """One run, in names and numbers only: it can be stored, compared and run again.
+
+    `data` is the source as typed, "" for data given as objects; `validation` the share held back.
+    """
 
     model: str
     choices: Choices = field(default_factory=Choices)
@@ -67,6 +96,8 @@ class Plan:
     in_channels: int | None = None
     train: TrainChoices = field(default_factory=TrainChoices)
     seed: int = 0
+    data: str = ""
+    validation: float = 0.2
 
     def edit(self, edits: Iterable[Edit]) -> "Plan":
         """The same plan with each edit's field set; idempotent, as an edit sets a value.

@@ -56,13 +56,19 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Scalars:
-    """One training step: loss before the update, rate, pre-clip gradient L2 norm, accuracy."""
+    """One training step: loss before the update, rate, pre-clip gradient L2 norm, accuracy.
+
+    `clipped_norm` is the gradient's norm after the clip, None where nothing was cut; `skipped` is
+    1 for a step that the loss scaler of fp16 left out.
+    """
 
     step: int
     loss: Cell = None
     lr: Cell = None
     grad_norm: Cell = None
     accuracy: Cell = None
+    clipped_norm: Cell = None
+    skipped: Cell = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ class Arrays:
     """A data set in memory: x (N, ...) float32, y (N,) int64 classes or (N, ...) float32 targets.
 
     `classes` is 0 where y is not class numbers; `standardise` says whether the source is brought
-    to mean 0 and standard deviation 1 unless asked otherwise.
+    to mean 0 and standard deviation 1 unless asked otherwise. `origin` is what `load` reads it
+    from again, from any folder; "" for data given as objects.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Arrays:
     y: Tensor
     classes: int
     standardise: bool
+    origin: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -58,13 +60,13 @@ def load(source: str) -> Arrays:
         UsageError: an unknown source, a file that cannot be read, or bad values in it.
     """
     if source == "digits":
-        return _digits()
+        return replace(_digits(), origin=source)
     if found := SYNTHETIC.fullmatch(source):
         c, h, w, k = (int(v) for v in found.groups())
-        return _synthetic(source, (c, h, w), k)
+        return replace(_synthetic(source, (c, h, w), k), origin=source)
     path = Path(source)
     if path.suffix == ".npz":
-        return _npz(path)
+        return replace(_npz(path), origin=str(path.resolve()))
     raise UsageError(f"data={source!r} cannot be read; give {READABLE}")
 
 

@@ -10,7 +10,7 @@ import torch
 
 from undertow.core.errors import UndertowError
 from undertow.core.record import Layer, Record, Scalars, Snapshot
-from undertow.record.store import RunWriter
+from undertow.record.store import RunWriter, read_run
 
 
 class Journal:
@@ -19,12 +19,16 @@ class Journal:
     Args:
         folder: of the run; None keeps everything in memory only.
         note: takes the sentence that says why a folder is no longer written.
+        start: the step from which the folder's run goes on; None is a new run.
     """
 
-    def __init__(self, folder: Path | None, note: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path | None, note: Callable[[str], None], start: int | None = None
+    ) -> None:
         self.metrics: list[Scalars] = []
         self.snapshots: list[Snapshot] = []
-        self._folder, self._note = folder, note
+        self._folder, self._note, self._start = folder, note, start
+        self._first: dict[str, Layer] = {}
         self._writer: RunWriter | None = None
         self._begun = False
         self._head: Record | None = None
@@ -44,9 +48,24 @@ class Journal:
         """
         if self._folder is None:
             return
+        if self._start is not None and not self._begun:
+            self._go_on(self._start)
         versions = {"torch": torch.__version__, "python": platform.python_version()}
-        self._writer = RunWriter(self._folder, head, {"versions": versions}, resume=self._begun)
+        again = self._begun or self._start is not None
+        self._writer = RunWriter(self._folder, head, {"versions": versions}, resume=again)
         self._begun, self._head = True, head
+
+    def _go_on(self, start: int) -> None:
+        """Take in what the folder's run has seen before step `start`."""
+        assert self._folder is not None
+        before = read_run(self._folder)
+        self.metrics = [m for m in before.metrics if m.step < start]
+        self.snapshots = [s for s in before.snapshots if s.step < start]
+        self._first = {y.path: y for y in before.layers}
+
+    def as_first_seen(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
+        """The rows with the start statistics of a run that goes on, not those of its resume."""
+        return tuple(self._first.get(y.path, y) for y in layers)
 
     def add(self, scalars: Scalars, snapshot: Snapshot | None) -> None:
         """One step."""
@@ -71,6 +90,10 @@ class Journal:
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
         """Something that happened."""
         self._write(lambda w: w.event(kind, data))
+
+    def flush(self) -> None:
+        """Hand every buffered line to the system."""
+        self._write(lambda w: w.flush())
 
     def close(self) -> None:
         """Release the folder."""

@@ -20,6 +20,7 @@ SERIES = ("layers", "metrics", "snapshots")  # fields of a record that have file
 MEASURED = ("curvature", "line", "one_batch", "probe_steps", "experiments")  # live in events.jsonl
 MEASURED_EVENT = "measured"
 SCALARS = tuple(f.name for f in fields(Scalars))
+RARE = ("clipped_norm", "skipped")  # left out of a line where they were not measured
 
 
 def as_written(value: T) -> T:
@@ -80,7 +81,10 @@ def layers_form(layers: Sequence[Layer]) -> dict[str, Any]:
 
 def step_line(scalars: Scalars, snapshot: Snapshot | None) -> str:
     """One line of metrics.jsonl: the scalars, and on sampled steps one list a statistic."""
-    line: dict[str, Any] = {name: _number(getattr(scalars, name)) for name in SCALARS}
+    found = {name: getattr(scalars, name) for name in SCALARS}
+    line: dict[str, Any] = {
+        n: _number(v) for n, v in found.items() if v is not None or n not in RARE
+    }
     if snapshot is not None:
         line["columns"] = {c.stat: [_number(v) for v in c.values] for c in snapshot.columns}
     return dump(line)

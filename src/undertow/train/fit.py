@@ -1,110 +1,98 @@
 """A whole training: the loop under the watch, evaluations, checkpoints, an orderly end."""
 
 import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import ExitStack
 
-from torch import nn
-from torch.optim import Optimizer
-
-from undertow.core.codec import encode
-from undertow.core.plan import Plan, TrainChoices
 from undertow.core.record import Scalars
 from undertow.core.run import Evaluation, Run
-from undertow.data.arrays import Arrays
-from undertow.data.split import batches
+from undertow.data.feed import groups
 from undertow.instrument.watch import Watch
-from undertow.nn.loss import Criterion
-from undertow.train import checkpoint
-from undertow.train.loop import evaluate, penalties, rate_factor, steps
+from undertow.train.job import NO_LIMITS, Job, Limits
+from undertow.train.log import Log
+from undertow.train.loop import How, Step, penalties, rate_factor, walk
+from undertow.train.stopping import Stop, at_step_end, only_writer
 
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """What is trained on what, how long, and where it is written."""
-
-    net: nn.Module
-    optimizer: Optimizer
-    train: Arrays
-    held: Arrays
-    choices: TrainChoices
-    loss_fn: Criterion
-    folder: Path
-    seed: int = 0
-    plan: Plan | None = None
-
-    @property
-    def epoch(self) -> int:
-        """Steps of one epoch: whole batches only, at least one."""
-        return max(1, len(self.train.x) // self.choices.batch)
-
-    @property
-    def total(self) -> int:
-        """Steps in all: `steps` where given, else `epochs` times an epoch."""
-        return self.choices.steps or self.choices.epochs * self.epoch
-
+__all__ = ["NO_LIMITS", "Each", "Job", "Limits", "fit"]
 
 Each = Callable[[Scalars, Evaluation | None], None]
 
 
-def fit(job: Job, watch: Watch, each: Each = lambda _s, _e: None) -> Run:
-    """Train to the end, to the first loss that is not finite, or to Ctrl-C.
+def fit(job: Job, watch: Watch | None, each: Each = lambda _s, _e: None) -> Run:
+    """Train to the end, to the first number that is not finite, or to Ctrl-C.
 
-    Evaluates and writes `last` after every epoch, and `best` where the held-back loss is lowest.
-    On Ctrl-C the last state is written and the run says `interrupted`.
+    Evaluates and writes `last` after every epoch, and `best` where the held-back score is best.
+    On Ctrl-C and SIGTERM the step is ended, the state written, and the run says `interrupted`.
+
+    Args:
+        job: what is trained; `job.resume` goes on from its checkpoint, bit for bit.
+        watch: what sees it; None on ranks above 0.
+        each: called after every step, with the evaluation where there was one.
+
+    Raises:
+        UsageError: the folder is in use, or holds a run that this does not resume.
+        EnvironmentFaultError: the last checkpoint could not be written.
     """
-    log = _Log(job, watch)
-    try:
-        with watch:
-            _loop(job, watch, log, each)
-    except KeyboardInterrupt:
-        log.save("last")
-        return log.run(interrupted=True)
-    return log.run(interrupted=False)
+    with ExitStack() as held:
+        if job.ranks.first:
+            held.enter_context(only_writer(job.folder))
+        stop = held.enter_context(at_step_end())
+        log = Log(job, watch)
+        if watch is not None:
+            held.enter_context(watch)
+        log.begin()
+        try:
+            interrupted = _loop(job, log, each, stop)
+        except KeyboardInterrupt:  # asked twice: the last whole state on disk stays
+            return log.run(interrupted=True)
+        log.end(interrupted=interrupted)
+    return log.run(interrupted=interrupted)
 
 
-def _loop(job: Job, watch: Watch, log: "_Log", each: Each) -> None:
+def _how(job: Job, log: Log) -> How:
     def factor(step: int) -> float:
-        return rate_factor(job.choices, step, job.total)
+        losses = [e.loss for e in log.evaluations]
+        return rate_factor(job.choices, step - log.skipped, job.total, job.epoch, losses)
 
-    order = batches(job.train, job.choices.batch, job.seed, job.total)
-    for scalars, loss, y in steps(
-        job.net, job.optimizer, order, job.loss_fn, penalties(job.choices), factor
-    ):
-        watch.loss(loss, y)
-        log.metrics.append(scalars)
-        done = scalars.step + 1
-        due = done % job.epoch == 0 or done == job.total
-        finite = scalars.loss is not None and math.isfinite(scalars.loss)
-        each(scalars, log.evaluated(done) if due and finite else None)
+    return How(
+        job.loss_fn,
+        penalties(job.choices),
+        factor,
+        world=job.ranks.world,
+        apart=job.ranks.apart,
+        gather=job.ranks.gather,
+        finished=log.average.update if log.average is not None else lambda: None,
+    )
 
 
-class _Log:
-    """What a training leaves: scalars, evaluations, the two checkpoints."""
+def _loop(job: Job, log: Log, each: Each, stop: Stop) -> bool:
+    """Whether it was interrupted."""
+    began = time.monotonic()
+    feed = groups(job.train, job.order, log.step, job.total)
+    for done in walk(job.net, job.optimizer, feed, _how(job, log), log.step):
+        log.took(done)
+        due = _due(job, done.scalars.step + 1)
+        found = log.evaluated() if due and _finite(done) else None
+        every = job.limits.checkpoint_every
+        if found is None and every and log.step % every == 0 and _finite(done):
+            log.save("last")
+        try:
+            each(done.scalars, found)
+        except KeyboardInterrupt:
+            stop.asked = True
+        if stop.asked or log.enough or _late(began, job.limits.budget_s):
+            return stop.asked
+    return False
 
-    def __init__(self, job: Job, watch: Watch) -> None:
-        self.job, self.watch = job, watch
-        self.metrics: list[Scalars] = []
-        self.evaluations: list[Evaluation] = []
-        self.best: Evaluation | None = None
 
-    def evaluated(self, step: int) -> Evaluation:
-        found = evaluate(self.job.net, self.job.held, self.job.loss_fn, step)
-        self.evaluations.append(found)
-        self.watch.event("evaluation", encode(found))
-        if self.best is None or found.loss < self.best.loss:
-            self.best = found
-            self.save("best")
-        self.save("last")
-        return found
+def _finite(done: Step) -> bool:
+    return done.good and math.isfinite(done.scalars.loss or 0.0)
 
-    def save(self, name: str) -> None:
-        step = self.metrics[-1].step + 1 if self.metrics else 0
-        last = self.evaluations[-1] if self.evaluations else None
-        checkpoint.save(self.job.folder, name, self.job.net, self.job.plan, step, last)
 
-    def run(self, *, interrupted: bool) -> Run:
-        return Run(
-            self.job.folder, tuple(self.metrics), tuple(self.evaluations), self.best, interrupted
-        )
+def _due(job: Job, done: int) -> bool:
+    return done % (job.choices.evaluate_every or job.epoch) == 0 or done == job.total
+
+
+def _late(began: float, budget_s: float | None) -> bool:
+    return budget_s is not None and time.monotonic() - began >= budget_s

@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -10,12 +11,22 @@ from torch.optim import Optimizer
 
 from undertow.core.plan import TrainChoices
 from undertow.core.record import Scalars
-from undertow.core.run import Evaluation
-from undertow.data.arrays import Arrays
+from undertow.data.feed import Group, Micro
 from undertow.nn.loss import Criterion
+from undertow.train.evaluation import evaluate, re_estimate, right
+from undertow.train.schedule import rate_factor
 
-CHUNK = 512  # samples of one forward pass in evaluation
-RE_ESTIMATE = 20  # batches over which the running statistics are averaged again
+__all__ = [
+    "How",
+    "Penalties",
+    "Step",
+    "evaluate",
+    "penalties",
+    "rate_factor",
+    "re_estimate",
+    "steps",
+    "walk",
+]
 
 
 @dataclass(frozen=True)
@@ -32,18 +43,48 @@ def penalties(choices: TrainChoices) -> Penalties:
     return Penalties(choices.l1, choices.clip_norm, choices.clip_value)
 
 
-def rate_factor(choices: TrainChoices, step: int, total: int) -> float:
-    """What the base rate is multiplied by at a step: a pure function, so resume needs only it.
+@dataclass(frozen=True, eq=False)
+class How:
+    """How one step is taken.
 
-    Linear warm-up over `warm_up` steps, then constant, or cosine to 0 at `total` (Loshchilov &
-    Hutter 2017, eq. 5).
+    Attributes:
+        loss_fn: (outputs, targets) -> the mean loss of a micro-batch.
+        extra: penalties and clips.
+        factor: step -> what the base rates are multiplied by.
+        mass: labels -> what their losses weigh in all: samples, or the sum of class weights.
+        forward: inputs -> outputs and the auxiliary outputs; None calls the net.
+        autocast: makes the context of the forward pass.
+        scaler: of the loss in fp16; None for fp32 and bf16.
+        world: processes whose gradients are averaged after backward.
+        apart: makes the context in which they are not averaged yet.
+        gather: adds a tensor of numbers over all processes.
+        aux_weight: share of each auxiliary loss.
+        finished: called after every step that was taken.
     """
-    if step < choices.warm_up:
-        return (step + 1) / choices.warm_up
-    if choices.schedule == "cosine":
-        done = (step - choices.warm_up) / max(1, total - choices.warm_up)
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-    return 1.0
+
+    loss_fn: Criterion
+    extra: Penalties = Penalties()
+    factor: Callable[[int], float] = lambda _: 1.0
+    mass: Callable[[Tensor], float] = len
+    forward: Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]] | None = None
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext
+    scaler: torch.amp.GradScaler | None = None
+    world: int = 1
+    apart: Callable[[], AbstractContextManager[object]] = nullcontext
+    gather: Callable[[Tensor], Tensor] = lambda numbers: numbers
+    aux_weight: float = 0.0
+    finished: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step that was tried: its scalars, its loss with the labels, the parts of the loss."""
+
+    scalars: Scalars
+    loss: Tensor
+    y: Tensor
+    aux: float = 0.0
+    good: bool = True
 
 
 def steps(
@@ -55,87 +96,140 @@ def steps(
     factor: Callable[[int], float] = lambda _: 1.0,
     start: int = 0,
 ) -> Iterator[tuple[Scalars, Tensor, Tensor]]:
-    """Train step by step; after each step yields (scalars, the loss, the labels).
+    """Train step by step, a batch each; after each step yields (scalars, the loss, the labels).
 
     Scalars hold the loss before the step, the rate, the L2 norm of all gradients before clipping
     and the batch's share right. Ends after the first loss that is not finite, without its step.
     """
+    groups = (Group((Micro(x, y),), y) for x, y in batches)
+    for done in walk(net, optimizer, groups, How(loss_fn, extra, factor), start):
+        yield done.scalars, done.loss, done.y
+
+
+def walk(
+    net: nn.Module, optimizer: Optimizer, groups: Iterable[Group], how: How, start: int = 0
+) -> Iterator[Step]:
+    """Train step by step, a group of micro-batches each; yields after each step.
+
+    The gradient of a step is that of the mean loss over all samples of its group, on all ranks.
+    Ends after the first loss or gradient that is not finite, without its step; in fp16 such a
+    step is skipped, neither schedule nor averages advance, and more than 20 in a row end it.
+    """
     net.train()
-    base = [float(g["lr"]) for g in optimizer.param_groups]
-    params = [p for p in net.parameters() if p.requires_grad]
-    for step, (x, y) in enumerate(batches, start):
-        for group, lr in zip(optimizer.param_groups, base, strict=True):
-            group["lr"] = lr * factor(step)
-        out = net(x)
-        loss = loss_fn(out, y)
-        value = loss.detach().item()
-        rate = float(optimizer.param_groups[0]["lr"])
-        if not math.isfinite(value):
-            yield Scalars(step, value, rate), loss.detach(), y
-            return
+    base = [float(g.setdefault("initial_lr", g["lr"])) for g in optimizer.param_groups]
+    params = [p for g in optimizer.param_groups for p in g["params"]]
+    for step, group in enumerate(groups, start):
+        for held, lr in zip(optimizer.param_groups, base, strict=True):
+            held["lr"] = lr * how.factor(step)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = _between(params, extra)
-        optimizer.step()
-        yield Scalars(step, value, rate, norm, _right(out, y)), loss.detach(), y
+        made = _passes(net, group, how)
+        rate = float(optimizer.param_groups[0]["lr"])
+        first = Scalars(step, float(made.loss), rate)
+        if not math.isfinite(float(made.loss)) and how.scaler is None:
+            yield Step(first, made.loss, made.y, made.aux, good=False)
+            return
+        norm, after = _between(params, how, optimizer)
+        scalars = replace(first, grad_norm=norm, accuracy=made.right, clipped_norm=after)
+        if how.scaler is None and not math.isfinite(norm) and _spoilt(params):
+            yield Step(scalars, made.loss, made.y, made.aux, good=False)
+            return
+        taken = _stepped(optimizer, how.scaler)
+        if taken:
+            how.finished()
+        else:
+            scalars = replace(scalars, skipped=1.0)
+        yield Step(scalars, made.loss, made.y, made.aux)
 
 
-def _between(params: list[nn.Parameter], extra: Penalties) -> float:
-    """Penalty, norm, clips; the norm is of before the clips."""
+@dataclass(frozen=True, eq=False)
+class _Passes:
+    loss: Tensor
+    y: Tensor
+    right: float | None
+    aux: float
+
+
+def _passes(net: nn.Module, group: Group, how: How) -> _Passes:
+    """Forward and backward of every micro-batch; the gradients are then those of the step."""
+    total = how.mass(group.labels)
+    sums = torch.zeros(4, dtype=torch.float64)  # loss, auxiliary losses, right, samples judged
+    last = len(group.micro) - 1
+    for at, micro in enumerate(group.micro):
+        with nullcontext() if at == last else how.apart():
+            with how.autocast():
+                out, heads = how.forward(micro.x) if how.forward else (net(micro.x), {})
+            found, extra = _loss(out, heads, micro, how)
+            share = how.mass(micro.y) / total
+            value = found.item()
+            if not math.isfinite(value) and how.world == 1 and how.scaler is None:
+                return _Passes(found.detach(), micro.y, None, 0.0)
+            whole = (found + extra) * (share * how.world)
+            (how.scaler.scale(whole) if how.scaler else whole).backward()
+        hit = right(out, micro.y)
+        judged = 0 if hit is None else len(micro.y)
+        part = (value * share, float(extra) * share, (hit or 0.0) * judged, judged)
+        sums += torch.tensor(part, dtype=torch.float64)
+    loss, aux, hits, seen = how.gather(sums).tolist()
+    y = group.micro[0].y if not last else torch.cat([m.y for m in group.micro])
+    single = last == 0 and how.world == 1
+    told = found.detach() if single else torch.tensor(loss)
+    return _Passes(told, y, hits / seen if seen else None, aux)
+
+
+def _loss(
+    out: Tensor, heads: dict[str, Tensor], micro: Micro, how: How
+) -> tuple[Tensor, Tensor | float]:
+    """(main loss, weighted auxiliary losses), both in fp32."""
+
+    def one(outputs: Tensor) -> Tensor:
+        outputs = outputs.float() if outputs.is_floating_point() else outputs
+        loss = how.loss_fn(outputs, micro.y)
+        if micro.other is not None:
+            loss = micro.share * loss + (1 - micro.share) * how.loss_fn(outputs, micro.other)
+        return loss
+
+    extra: Tensor | float = 0.0
+    for head in heads.values():
+        extra = extra + how.aux_weight * one(head)
+    return one(out), extra
+
+
+def _between(
+    params: list[nn.Parameter], how: How, optimizer: Optimizer
+) -> tuple[float, float | None]:
+    """Penalty, norm, clips; the norm before the clips and, where they cut, after them."""
+    extra = how.extra
+    if how.scaler is not None:
+        how.scaler.unscale_(optimizer)
     if extra.l1:
         for p in params:
             if p.grad is not None:
                 p.grad.add_(torch.sign(p.detach()), alpha=extra.l1)
     norm = nn.utils.get_total_norm([p.grad for p in params if p.grad is not None])
+    before = float(norm)
+    if extra.clip_norm is None and extra.clip_value is None:
+        return before, None
     if extra.clip_norm is not None:
         nn.utils.clip_grads_with_norm_(params, extra.clip_norm, norm)
     if extra.clip_value is not None:
         nn.utils.clip_grad_value_(params, extra.clip_value)
-    return float(norm)
+    after = float(nn.utils.get_total_norm([p.grad for p in params if p.grad is not None]))
+    return before, after if after < before * (1 - CUT) else None
 
 
-def _right(out: Tensor, y: Tensor) -> float | None:
-    if torch.is_floating_point(y) or out.ndim < 2:
-        return None
-    guess = out.detach().argmax(1) if out.shape[1] > 1 else (out.detach()[:, 0] > 0).long()
-    return float((guess == y).float().mean())
+CUT = 1e-6  # relative: a norm that is smaller by more was cut, not rounded
 
 
-@torch.no_grad()
-def evaluate(net: nn.Module, data: Arrays, loss_fn: Criterion, step: int = 0) -> Evaluation:
-    """Mean loss and share right over all samples, in eval mode; the modes are put back."""
-    modes = [(m, m.training) for m in net.modules()]  # a frozen norm stays in eval mode
-    net.eval()
-    total, right, n = 0.0, 0.0, len(data.x)
-    for at in range(0, n, CHUNK):
-        x, y = data.x[at : at + CHUNK], data.y[at : at + CHUNK]
-        out = net(x)
-        total += loss_fn(out, y).item() * len(x)
-        right += (_right(out, y) or 0.0) * len(x)
-    for module, mode in modes:
-        module.training = mode
-    return Evaluation(step, total / n, right / n if data.classes else None, n)
+def _spoilt(params: list[nn.Parameter]) -> bool:
+    """Whether a gradient entry is NaN or infinite: the norm alone can overflow in fp32."""
+    return any(p.grad is not None and not bool(torch.isfinite(p.grad).all()) for p in params)
 
 
-@torch.no_grad()
-def re_estimate(net: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
-    """Running statistics of every batch norm as exact averages over the batches given.
-
-    After few steps the moving averages still remember their start (momentum .1), and eval mode
-    understates the net.
-    """
-    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-    norms = [m for m in net.modules() if isinstance(m, kinds)]
-    if not norms:
-        return
-    kept = [m.momentum for m in norms]
-    for m in norms:
-        m.reset_running_stats()
-        m.momentum = None  # cumulative average
-    was = net.training
-    net.train()
-    for x, _ in batches:
-        net(x)
-    net.train(was)
-    for m, momentum in zip(norms, kept, strict=True):
-        m.momentum = momentum
+def _stepped(optimizer: Optimizer, scaler: torch.amp.GradScaler | None) -> bool:
+    if scaler is None:
+        optimizer.step()
+        return True
+    before = scaler.get_scale()
+    scaler.step(optimizer)
+    scaler.update()
+    return bool(scaler.get_scale() >= before)

@@ -47,8 +47,11 @@ def test_the_json_says_what_it_is(tmp_path: Path) -> None:
 def test_tied_weights_are_saved(tmp_path: Path) -> None:
     tied = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     tied[1].weight = tied[0].weight
-    held = load_file(checkpoint.save(tmp_path, "last", tied, None, 0, None))
-    assert torch.equal(held["0.weight"], held["1.weight"])
+    path = checkpoint.save(tmp_path, "last", tied, None, 0, None)
+    assert set(load_file(path)) == {"0.weight", "0.bias", "1.bias"}  # once
+    held, about = checkpoint.load(tmp_path)
+    assert about["tied"] == {"1.weight": "0.weight"}
+    assert held["1.weight"] is held["0.weight"]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +64,7 @@ def test_a_full_disk_leaves_the_one_before(
     path = checkpoint.save(tmp_path, "last", made, PLAN, 1, None)
     before = path.read_bytes()
 
-    def full(tensors: dict[str, torch.Tensor], file: Path) -> None:
+    def full(tensors: dict[str, torch.Tensor], file: Path, metadata: dict[str, str]) -> None:
         file.write_bytes(b"half")
         raise error
 

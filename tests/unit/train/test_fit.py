@@ -43,16 +43,16 @@ def watch(job: Job) -> Watch:
 
 def test_steps_epochs_and_evaluations_are_counted(tmp_path: Path) -> None:
     job = make(tmp_path)
-    assert (job.epoch, job.total) == (2, 6)
+    assert (job.epoch, job.total) == (3, 9)  # 16, 16 and a short group of 8
     told: list[tuple[int, int | None]] = []
 
     def each(scalars: Scalars, found: Evaluation | None) -> None:
         told.append((scalars.step, None if found is None else found.step))
 
     run = fit(job, watch(job), each)
-    assert [s.step for s in run.metrics] == list(range(6))
-    assert [e.step for e in run.evaluations] == [2, 4, 6]
-    assert told == [(0, None), (1, 2), (2, None), (3, 4), (4, None), (5, 6)]
+    assert [s.step for s in run.metrics] == list(range(9))
+    assert [e.step for e in run.evaluations] == [3, 6, 9]
+    assert told == [(n, n + 1 if n % 3 == 2 else None) for n in range(9)]
     assert run.best == min(run.evaluations, key=lambda e: e.loss)
     assert not run.interrupted
 
@@ -70,10 +70,10 @@ def test_what_is_left_says_what_was_done(tmp_path: Path) -> None:
 
 def test_steps_win_over_epochs_and_the_end_is_evaluated(tmp_path: Path) -> None:
     job = make(tmp_path)
-    job = Job(**{**vars(job), "choices": TrainChoices(batch=16, epochs=3, steps=3)})
+    job = Job(**{**vars(job), "choices": TrainChoices(batch=16, epochs=3, steps=4)})
     run = fit(job, watch(job))
-    assert len(run.metrics) == 3
-    assert [e.step for e in run.evaluations] == [2, 3]
+    assert len(run.metrics) == 4
+    assert [e.step for e in run.evaluations] == [3, 4]
 
 
 def test_a_loss_that_is_not_finite_ends_it_and_is_not_saved(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_loss_that_is_not_finite_ends_it_and_is_not_saved(tmp_path: Path) -> N
     job = make(tmp_path, loss=breaks)
     run = fit(job, watch(job))
     assert math.isnan(run.metrics[-1].loss or 0.0)
-    assert len(run.metrics) < 6
+    assert len(run.metrics) < 9
     held = load_file(tmp_path / "checkpoints" / "last.safetensors")
     assert all(bool(torch.isfinite(v).all()) for v in held.values())
 

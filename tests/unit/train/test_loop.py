@@ -11,8 +11,8 @@ from undertow.core.plan import TrainChoices
 from undertow.core.record import Scalars
 from undertow.data.arrays import Arrays
 from undertow.nn.loss import criterion
+from undertow.train.evaluation import CHUNK
 from undertow.train.loop import (
-    CHUNK,
     Penalties,
     evaluate,
     penalties,

@@ -1,0 +1,105 @@
+"""A run that goes on: the job of its checkpoint, once nothing that matters has changed."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from undertow.api.prepare import prepared, split_options
+from undertow.api.target import source as source_of
+from undertow.core.codec import decode
+from undertow.core.errors import UsageError
+from undertow.core.plan import Plan
+from undertow.data.arrays import Arrays, load
+from undertow.train import checkpoint
+from undertow.train.fit import NO_LIMITS, Job, Limits
+
+MAY_CHANGE = {"epochs"}  # of a plan; what `Limits` holds may change too
+
+
+@dataclass(frozen=True, eq=False)
+class Again:
+    """What a resume is told besides options.
+
+    Attributes:
+        folder: of the run.
+        limits: how long, how often saved.
+        data: for a run whose data were given as objects; else None.
+        accept_data_change: go on although the data are not the same.
+    """
+
+    folder: Path
+    limits: Limits = NO_LIMITS
+    data: Arrays | None = None
+    accept_data_change: bool = False
+
+
+def resumed(how: Again, given: Mapping[str, Any]) -> Job:
+    """The job of a run's last checkpoint.
+
+    Args:
+        how: which run.
+        given: options typed again; they must agree with the run's plan, but for `epochs`.
+
+    Raises:
+        UsageError: no checkpoint, a changed plan or other data.
+    """
+    _, about = checkpoint.load(how.folder)
+    if not about.get("asked", {}).get("model"):
+        raise UsageError(f"{how.folder} was trained from objects in a program; resume it there")
+    asked = decode(Plan, about["asked"])
+    data = _data(asked, how, given.get("data"))
+    plan = _agreeing(asked, {k: v for k, v in given.items() if k != "data"}, data)
+    if data.fingerprint != about["fingerprint"] and not how.accept_data_change:
+        raise UsageError(
+            f"the data are not those {how.folder} was trained on (fingerprint {data.fingerprint},"
+            f" was {about['fingerprint']}); bring them back or give --accept-data-change"
+        )
+    source = source_of(plan, data)
+    job = prepared(source, data, plan.validation, plan.seed, how.folder, how.limits)
+    return replace(job, resume=True)
+
+
+def _data(asked: Plan, how: Again, typed: str | None) -> Arrays:
+    if how.data is not None:
+        return how.data
+    if not asked.data:
+        raise UsageError(f"the data of {how.folder} were given as objects; give data= again")
+    return load(asked.data if typed is None else typed)
+
+
+def _agreeing(asked: Plan, given: Mapping[str, Any], data: Arrays) -> Plan:
+    """The plan with what may change as given.
+
+    Raises:
+        UsageError: names every field that differs and may not.
+    """
+    fields = {
+        k: v for k, v in given.items() if k in ("model", "validation", "seed", "variant", "classes")
+    }
+    rest = {k: v for k, v in given.items() if k not in fields}
+    choices, training, sizes = split_options(rest)
+    typed = replace(
+        asked,
+        **fields,
+        choices=replace(asked.choices, **_named(choices, rest)),
+        train=replace(asked.train, **_named(training, rest)),
+        sizes=tuple({**dict(asked.sizes), **dict(sizes)}.items()),
+    )
+    made = source_of(typed, data)
+    wanted = typed if made.plan is None else made.plan
+    old, new = _flat(asked), _flat(wanted)
+    changed = [k for k in old if old[k] != new.get(k) and k not in MAY_CHANGE and k != "data"]
+    if changed:
+        words = "; ".join(f"{k}: {old[k]} is now {new[k]}" for k in changed)
+        raise UsageError(f"a resume goes on with the same plan ({words}); leave these options out")
+    return wanted
+
+
+def _named(part: object, given: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: getattr(part, k) for k in given if hasattr(part, k)}
+
+
+def _flat(plan: Plan) -> dict[str, Any]:
+    held = asdict(plan)
+    return {**held.pop("choices"), **held.pop("train"), **dict(held.pop("sizes")), **held}

@@ -1,0 +1,101 @@
+"""Evaluation on held-back data, and running statistics averaged again before it."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from undertow.core.run import Evaluation
+from undertow.data.arrays import Arrays
+from undertow.nn.loss import Criterion
+from undertow.train.ranks import ALONE, Ranks
+
+CHUNK = 512  # samples of one forward pass in evaluation, at most
+VALUES = 2**24  # input values of one such pass: 64 MiB in fp32
+
+
+def right(out: Tensor, y: Tensor) -> float | None:
+    """Share of a batch whose class is right; None where targets are no class numbers."""
+    hits = _hits(out, y)
+    return None if hits is None else float(hits.float().mean())
+
+
+def _hits(out: Tensor, y: Tensor) -> Tensor | None:
+    if torch.is_floating_point(y) or out.ndim < 2:
+        return None
+    guess = out.detach().argmax(1) if out.shape[1] > 1 else (out.detach()[:, 0] > 0).long()
+    return guess == y
+
+
+@contextmanager
+def evaluating(net: nn.Module) -> Iterator[None]:
+    """Eval mode inside; every module's own mode is put back, so a frozen norm stays frozen."""
+    modes = [(m, m.training) for m in net.modules()]
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+
+
+@torch.no_grad()
+def evaluate(
+    net: nn.Module,
+    data: Arrays,
+    loss_fn: Criterion,
+    step: int = 0,
+    ranks: Ranks = ALONE,
+) -> Evaluation:
+    """Mean loss and share right over all samples, in eval mode; the modes are put back.
+
+    Over several ranks each counts its own r::world and the sums are added: no sample counts
+    twice.
+    """
+    n, classes = len(data.x), max(1, data.classes)
+    mine = torch.arange(ranks.rank, n, ranks.world)
+    chunk = max(1, min(CHUNK, VALUES // max(1, data.x[:1].numel())))
+    sums = torch.zeros(1 + 2 * classes, dtype=torch.float64)  # loss, right by class, seen by class
+    device = next((p.device for p in net.parameters()), torch.device("cpu"))
+    with evaluating(net):
+        for at in range(0, len(mine), chunk):
+            pick = mine[at : at + chunk]
+            x, y = data.x[pick].to(device), data.y[pick].to(device)
+            out = net(x).float()
+            sums[0] += loss_fn(out, y).item() * len(x)
+            hits = _hits(out, y) if data.classes else None
+            if hits is not None:
+                sums[1 : 1 + classes] += y[hits].cpu().bincount(minlength=classes)
+                sums[1 + classes :] += y.cpu().bincount(minlength=classes)
+    sums = ranks.gather(sums)
+    hit, seen = sums[1 : 1 + classes], sums[1 + classes :]
+    if not data.classes or not float(seen.sum()):
+        return Evaluation(step, float(sums[0]) / n, None, n)
+    recall = (hit / seen)[seen > 0]
+    accuracy = float(hit.sum() / n)
+    return Evaluation(step, float(sums[0]) / n, accuracy, n, float(recall.mean()))
+
+
+@torch.no_grad()
+def re_estimate(net: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+    """Running statistics of every batch norm as exact averages over the batches given.
+
+    After few steps the moving averages still remember their start (momentum .1), and eval mode
+    understates the net.
+    """
+    kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+    norms = [m for m in net.modules() if isinstance(m, kinds)]
+    if not norms:
+        return
+    kept = [m.momentum for m in norms]
+    for m in norms:
+        m.reset_running_stats()
+        m.momentum = None  # cumulative average
+    was = net.training
+    net.train()
+    for x, _ in batches:
+        net(x)
+    net.train(was)
+    for m, momentum in zip(norms, kept, strict=True):
+        m.momentum = momentum

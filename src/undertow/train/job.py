@@ -1,0 +1,91 @@
+"""What one training is: net, data, choices, where it is written, how long it may take."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+from torch.optim import Optimizer
+
+from undertow.core.plan import Plan, TrainChoices
+from undertow.data.arrays import Arrays
+from undertow.data.order import Order
+from undertow.nn.loss import Criterion
+from undertow.train.ranks import ALONE, Ranks
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What may change from one sitting to the next: nothing here changes a weight.
+
+    Attributes:
+        checkpoint_every: steps between checkpoints, 0 for those of evaluations alone.
+        budget_s: seconds after which it stops at a step's end; None for no limit.
+        workers: processes that read samples, 0 for none.
+    """
+
+    checkpoint_every: int = 0
+    budget_s: float | None = None
+    workers: int = 0
+
+
+NO_LIMITS = Limits()
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """What is trained on what, how long, and where it is written.
+
+    Attributes:
+        net: the module.
+        optimizer: of its parameters.
+        train: the training part.
+        held: the held-back part.
+        choices: how it is trained, every value resolved.
+        loss_fn: (outputs, targets) -> mean loss.
+        folder: of the run.
+        seed: of orders, augmentation and dropout.
+        plan: all of it in names and numbers; None for a net that has none.
+        limits: how long, how often saved.
+        ranks: the processes it is spread over.
+        resume: go on from the checkpoint in the folder.
+        about: what else a checkpoint says (data fingerprint, classes, preprocessing).
+    """
+
+    net: nn.Module
+    optimizer: Optimizer
+    train: Arrays
+    held: Arrays
+    choices: TrainChoices
+    loss_fn: Criterion
+    folder: Path
+    seed: int = 0
+    plan: Plan | None = None
+    limits: Limits = NO_LIMITS
+    ranks: Ranks = ALONE
+    resume: bool = False
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def order(self) -> Order:
+        """Which samples make which step."""
+        return Order(
+            len(self.train.x),
+            self.choices.batch,
+            self.seed,
+            self.choices.accumulate,
+            self.ranks.rank,
+            self.ranks.world,
+        )
+
+    @property
+    def epoch(self) -> int:
+        """Steps of one epoch, at least one; the last may be a short one."""
+        return self.order.epoch
+
+    @property
+    def total(self) -> int:
+        """Steps in all: `steps` where given, else `epochs` times an epoch."""
+        return self.choices.steps or self.choices.epochs * self.epoch

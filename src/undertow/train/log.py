@@ -1,0 +1,196 @@
+"""What a training leaves as it goes: scalars, evaluations, the two checkpoints."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from undertow.core.codec import decode, encode
+from undertow.core.errors import EnvironmentFaultError, UsageError
+from undertow.core.record import Scalars
+from undertow.core.run import Evaluation, Run
+from undertow.instrument.watch import Watch
+from undertow.record.store import read_run
+from undertow.train import checkpoint, state
+from undertow.train.average import Average
+from undertow.train.evaluation import evaluate
+from undertow.train.job import Job
+from undertow.train.loop import Step
+
+ALWAYS = 100  # steps: clipping on every one of so many is no safety net but another loss
+
+
+class Log:
+    """Counts, evaluates, saves, and goes on from what was saved."""
+
+    def __init__(self, job: Job, watch: Watch | None) -> None:
+        self.job, self.watch = job, watch
+        self.step, self.skipped, self.clipped = 0, 0, 0
+        self.metrics: list[Scalars] = []
+        self.evaluations: list[Evaluation] = []
+        self.best: Evaluation | None = None
+        self.average = Average(job.net, job.choices.ema) if job.choices.ema else None
+        self._failed: EnvironmentFaultError | None = None
+        self._good = True
+
+    def begin(self) -> None:
+        """Restore what a resume needs, or write the state of step 0, so that any kill can resume.
+
+        Raises:
+            UsageError: the checkpoint cannot be read or is of another net.
+        """
+        if self.job.resume:
+            self._restore()
+        elif self.watch is not None:
+            self.save("last")
+
+    def took(self, done: Step) -> None:
+        """A step is over: tell the watch, keep its scalars."""
+        scalars = done.scalars
+        self._good = done.good
+        if done.good:
+            self.step = scalars.step + 1
+        if scalars.skipped:
+            self.skipped += 1
+            self._event("skipped-step", {"step": scalars.step})
+        elif self.watch is not None:
+            self.watch.loss(done.loss, done.y, scalars)
+        self.clipped += scalars.clipped_norm is not None
+        self.metrics.append(scalars)
+
+    def evaluated(self) -> Evaluation:
+        """The held-back results of now; `best` and `last` are written."""
+        job = self.job
+        found = evaluate(job.net, job.held, job.loss_fn, self.step, job.ranks)
+        if self.average is not None:
+            with self.average.swapped():
+                smooth = evaluate(job.net, job.held, job.loss_fn, self.step, job.ranks)
+            found = _with_average(found, smooth)
+        self.evaluations.append(found)
+        self._event("evaluation", encode(found))
+        if math.isfinite(found.loss) and (self.best is None or found.loss < self.best.loss):
+            self.best = found
+            self.save("best")
+        self.save("last")
+        return found
+
+    @property
+    def enough(self) -> bool:
+        """Whether `patience` evaluations in a row were no better than the best."""
+        patience = self.job.choices.patience
+        if not patience or self.best is None:
+            return False
+        since = [e for e in self.evaluations if e.step > self.best.step]
+        return len(since) >= patience
+
+    def save(self, name: str) -> None:
+        """Write a checkpoint; one that fails is an event, the old one stays, the next may work."""
+        if not self.job.ranks.first or not self._good:
+            return
+        averages = self.average.held if self.average is not None else {}
+        if self.watch is not None:
+            self.watch.flush()
+        held = state.captured(self.job.optimizer, averages, None)
+        about = {**held.about, **self._about()}
+        last = self.evaluations[-1] if self.evaluations else None
+        try:
+            checkpoint.save(
+                self.job.folder,
+                name,
+                self.job.net,
+                self.job.plan,
+                self.step,
+                last,
+                checkpoint.State(held.tensors, about),
+            )
+        except EnvironmentFaultError as error:
+            self._failed = error
+            self._event("warning", {"step": self.step, "text": str(error)})
+        else:
+            self._failed = None
+
+    def end(self, *, interrupted: bool) -> None:
+        """Save where the last evaluation did not, so that nothing done is lost.
+
+        Raises:
+            EnvironmentFaultError: that failed; what was written before is whole.
+        """
+        saved = self.evaluations and self.evaluations[-1].step == self.step
+        if not saved or self._failed is not None:
+            self.save("last")
+        for note in self.notes:
+            self._event("note", {"step": self.step, "text": note})
+        if self._failed is not None:
+            raise self._failed
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know of how it went."""
+        said = []
+        if self.clipped:
+            word = "; raise the limit or lower the rate" if self.clipped == self.step else ""
+            said.append(f"clipped {self.clipped} of {self.step} steps{word}")
+        if self.skipped:
+            said.append(f"skipped {self.skipped} of {self.step} steps (fp16 overflow)")
+        if self.enough and self.best is not None:
+            said.append(f"stopped early: no better evaluation since step {self.best.step}")
+        return tuple(said)
+
+    def run(self, *, interrupted: bool) -> Run:
+        """The training as data."""
+        return Run(
+            self.job.folder,
+            tuple(self.metrics),
+            tuple(self.evaluations),
+            self.best,
+            interrupted,
+            self.notes,
+        )
+
+    def _event(self, kind: str, data: dict[str, Any]) -> None:
+        if self.watch is not None:
+            self.watch.event(kind, data)
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            **self.job.about,
+            "epoch": self.step // self.job.epoch,
+            "position": self.step % self.job.epoch,
+            "world": self.job.ranks.world,
+            "skipped": self.skipped,
+            "clipped": self.clipped,
+            "average_steps": self.average.steps if self.average is not None else 0,
+            "evaluations": [encode(e) for e in self.evaluations],
+            "best": encode(self.best),
+            "versions": {"torch": torch.__version__},
+        }
+
+    def _restore(self) -> None:
+        job = self.job
+        tensors, about = checkpoint.load(job.folder)
+        own = checkpoint.weights(tensors)
+        _into(job.net.state_dict(), own, job.folder)
+        state.restore_optimizer(job.optimizer, tensors, about)
+        state.restore_random(tensors, about)
+        if self.average is not None:
+            self.average.load(state.averages(tensors), about["average_steps"])
+        self.step, self.skipped = about["step"], about["skipped"]
+        self.clipped = about["clipped"]
+        self.evaluations = [decode(Evaluation, e) for e in about["evaluations"]]
+        self.best = None if about["best"] is None else decode(Evaluation, about["best"])
+        before = read_run(job.folder).metrics
+        self.metrics = [m for m in before if m.step < self.step]
+
+
+@torch.no_grad()
+def _into(own: dict[str, torch.Tensor], held: dict[str, torch.Tensor], folder: Any) -> None:
+    """Copy every weight and buffer in place: layouts and ties of the net stay."""
+    if set(own) != set(held) or any(own[k].shape != held[k].shape for k in own):
+        raise UsageError(f"the checkpoint of {folder} is of another net; train anew")
+    for key, value in own.items():
+        value.copy_(held[key])
+
+
+def _with_average(found: Evaluation, smooth: Evaluation) -> Evaluation:
+    return replace(found, ema_loss=smooth.loss, ema_accuracy=smooth.accuracy)
