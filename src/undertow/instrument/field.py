@@ -47,9 +47,9 @@ class Fields(TorchFunctionMode):
         if ones:
             setattr(start, ATTRIBUTE, Field(ones, ones))
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), given: Any = None) -> Any:
         """The result of `func`, marked."""
-        given = kwargs or {}
+        given = given or {}
         out = func(*args, **given)
         for tensor in out if isinstance(out, tuple | list) else (out,):
             if isinstance(tensor, Tensor) and tensor.ndim > SPATIAL:
