@@ -17,6 +17,7 @@ from undertow.cli import (
     models,
     repair,
     report,
+    run,
     study,
     summary,
     train,
@@ -41,6 +42,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("summary", summary.summary),
     ("check", check.check),
     ("train", train.train),
+    ("run", run.run),
     ("repair", repair.repair),
     ("diagnose", diagnose.diagnose),
     ("report", report.report),
@@ -48,8 +50,9 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("study", study.study),
     ("doctor", doctor.doctor),
 )
+SETTINGS = {"run": run.OWN_ARGUMENTS}
 for _name, _function in COMMANDS:
-    app.command(_name)(_function)
+    app.command(_name, context_settings=SETTINGS.get(_name))(_function)
 
 
 def _version(asked: bool) -> None:

@@ -10,8 +10,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
 from undertow.instrument.constant import Loss, const_loss
+from undertow.instrument.lossfn import Called, LossMode, leads_to, loss_scale
 from undertow.instrument.trace import Hook, insert, withdraw
 from undertow.nn.loss import criterion as criterion_of
+from undertow.nn.loss import word_of
 
 LABELS = 4096  # samples whose labels are kept: a class prior is then within .01 or so
 VALUES = 2**18  # label values kept at most, where a label is a picture
@@ -30,9 +32,17 @@ class Labels:
 
     def __init__(self, loss: Loss | str | None) -> None:
         self._loss = loss
+        self.word = word_of(loss)
         self._seen: list[Tensor] = []
         self._count, self._batch = 0, 0
         self._known: tuple[int, float | None] = (0, None)
+
+    def learn(self, call: Called) -> None:
+        """Keep the labels of a loss function's call, and which function it was."""
+        if self._loss is None or not self._count:
+            self._loss = call.loss
+        self.word = word_of(call.loss) if call.whole else ""
+        self.add(call.labels)
 
     def add(self, labels: Any) -> None:
         """Keep a batch's labels while there is room; anything but a tensor is passed over."""
@@ -79,17 +89,27 @@ class Losses:
     Args:
         loss: the criterion, its word, or None.
         safe: makes the context in which a fault of ours becomes a note.
+        tapped: `backward` itself is tapped (`tap`) and tells every loss: then the mode looks for
+            the loss function instead, and so for the labels.
+        told: the loop tells every loss after its step, from the first on.
     """
 
     def __init__(
-        self, loss: Loss | str | None, safe: Callable[[], AbstractContextManager[None]]
+        self,
+        loss: Loss | str | None,
+        safe: Callable[[], AbstractContextManager[None]],
+        *,
+        tapped: bool = False,
+        told: bool = False,
     ) -> None:
         self.labels = Labels(loss)
         self.pending: list[Tensor | float] = []
         self.seen, self.last_known = False, False
         self._criterion = loss if isinstance(loss, nn.Module) else None
-        self._safe, self._told = safe, False
-        self._mode = _BackwardMode(self._caught)
+        self._safe, self._told = safe, told
+        self._mode = LossMode(self._called) if tapped else _BackwardMode(self._caught)
+        self._call: Called | None = None
+        self._share: Tensor | float = 1.0
         self._handle: RemovableHandle | None = None
 
     def attach(self) -> None:
@@ -147,6 +167,32 @@ class Losses:
                 self.labels.add(inputs[1] if len(inputs) > 1 else None)
                 self.pending.append(number(loss))
 
+    def tap(self, loss: Tensor) -> None:
+        """`backward` is about to run on a scalar: the step's loss, without a loss scaler's factor.
+
+        Where a loss function made it and only numbers scaled it since (a share of an accumulated
+        step), that function's own value counts, and the same share from then on.
+        """
+        with self._safe(), torch._C.DisableTorchFunction():
+            if not self._wanted(loss):
+                return
+            scale, found = loss_scale(loss), number(loss)
+            value = found if scale is None else found / number(scale)
+            call, self._call = self._call, None
+            if call is not None and leads_to(loss, call.result):
+                self.labels.learn(call)
+                self._share = call.value / value if not _is_zero(value) else 1.0
+            elif call is not None:
+                self._share = 1.0
+            self.pending.append(value * self._share)
+
+    def forget(self) -> None:
+        """The losses pending are of another net's step."""
+        self.pending = []
+
+    def _called(self, call: Called) -> None:
+        self._call = call
+
     def _caught(self, loss: Tensor) -> None:
         with self._safe():
             if self._wanted(loss):
@@ -156,6 +202,11 @@ class Losses:
         wanted = not self._told and loss.requires_grad and loss.numel() == 1
         self.seen = self.seen or wanted
         return wanted
+
+
+def _is_zero(value: Tensor | float) -> bool:
+    """Whether a number is 0; not asked of a tensor on a device, which would wait for it."""
+    return isinstance(value, float) and value == 0
 
 
 class _BackwardMode(TorchFunctionMode):

@@ -3,29 +3,28 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from types import TracebackType
-from typing import Any, Self, TypedDict, Unpack
+from typing import Any, Self, Unpack
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from undertow.core.errors import UsageError
 from undertow.core.record import Record, Scalars, Snapshot
 from undertow.instrument.calls import is_compiled
 from undertow.instrument.journal import Journal
 from undertow.instrument.losses import Losses, mean, number
+from undertow.instrument.options import BUDGET, Options, verify
 from undertow.instrument.probe import MAX_NOTES, Probe
 from undertow.instrument.schedule import Schedule
 from undertow.instrument.steps import StepHooks
-from undertow.nn.loss import Criterion, word_of
+from undertow.nn.loss import word_of
 from undertow.nn.optimizer import facts
 from undertow.record.schema import as_written
 
-BUDGET = 0.01  # share of the step time: the promise of `ut.watch`
 VERDICT = 100  # step of the first judgement; the next ones at 200, 400, 800, ...
 JUMP, BEFORE = 3.0, 20  # a loss this many times the median of the last 20 is suspicious,
 FLOOR = 0.1  # if it also rose by this share of the first loss: near 0 a loss jumps by chance
@@ -41,28 +40,6 @@ class _Step:
     lr: float | None
     grad_norm: float | None
     snapshot: Snapshot | None
-
-
-class Options(TypedDict, total=False):
-    """What a watch can be told; the words of `ut.watch`, and `head`.
-
-    Attributes:
-        optimizer: one, several, or None: every optimiser that holds parameters of the net.
-        loss: the criterion (a module is hooked) or its word (then only `loss()` tells the value).
-        run: folder to store the run in; None keeps it in memory.
-        budget: share of a step's time that sampling may cost after step 100 (.01).
-        every: steps between layer rows, in place of the start plan and the budget.
-        on_finding: called with the judgement when there is a new finding.
-        head: what is known of the run beforehand (plan, source, facts).
-    """
-
-    optimizer: Optimizer | Sequence[Optimizer] | None
-    loss: Criterion | str | None
-    run: str | Path | None
-    budget: float
-    every: int | None
-    on_finding: Callable[[Any], object] | None
-    head: Record | None
 
 
 class Watch:
@@ -85,21 +62,28 @@ class Watch:
     ) -> None:
         optimizer, loss, run = options.get("optimizer"), options.get("loss"), options.get("run")
         budget, every = options.get("budget", BUDGET), options.get("every")
-        _check(net, budget, every)
+        verify(net, budget, every)
         given = (optimizer,) if isinstance(optimizer, Optimizer) else tuple(optimizer or ())
         self.notes: list[str] = []
         self._guard = _Safe(self._note)
         self._base = options.get("head") or Record(kind="run", source=type(net).__name__)
         self._base = replace(self._base, loss=self._base.loss or word_of(loss))
         self._probe, self._whole = Probe(net), not is_compiled(net)
-        self._journal = Journal(None if run is None else Path(run), self._note)
+        start = options.get("start")
+        self._journal = Journal(None if run is None else Path(run), self._note, start)
         self._schedule = Schedule(budget, every)
         on_cpu = all(p.device.type == "cpu" for p in net.parameters())
         self._clock = time.process_time if on_cpu else time.perf_counter
         self._steps = StepHooks(net, given, self._before, self._after)
-        self._losses = Losses(loss, self._safe)
+        self._losses = Losses(
+            loss,
+            self._safe,
+            tapped=options.get("tapped", False),
+            told=options.get("told", False),
+        )
         self._judge, self._on_finding = judge, options.get("on_finding")
-        self._depth, self._step, self._sampling = 0, 0, False
+        self._depth, self._step, self._sampling = 0, start or 0, False
+        self._known: Scalars | None = None
         self._open: _Step | None = None
         self._lr: float | None = None
         self._mark, self._own = 0.0, 0.0
@@ -142,18 +126,40 @@ class Watch:
 
     # What the user calls
 
-    def loss(self, value: Tensor | float, labels: Any = None) -> None:
+    def loss(
+        self, value: Tensor | float, labels: Any = None, scalars: Scalars | None = None
+    ) -> None:
         """Tell the step's loss, before or after its optimiser step, and the labels it is of.
 
-        Once called, it is the only source of losses; several calls a step are averaged.
+        Once called, it is the only source of losses; several calls a step are averaged. A loop
+        that measures more itself (norms, accuracy) hands it over as `scalars`, after its step.
         """
+        self._known = scalars
         with self._safe():
             self._take(number(value), labels)
         self._deliver()
 
+    def tap(self, loss: Tensor) -> None:
+        """`backward` is about to run on a loss; only for a watch with the option `tapped`."""
+        self._losses.tap(loss)
+
+    def forget(self) -> None:
+        """What was tapped since the last step belongs to another net."""
+        self._losses.forget()
+
+    def abandon(self) -> None:
+        """Take every hook off and write nothing more: this process is a forked child."""
+        self._steps.detach()
+        self._losses.detach()
+        self._stop_sampling()
+
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
         """Add to the run folder's events; nothing without a folder."""
         self._journal.event(kind, data)
+
+    def flush(self) -> None:
+        """Hand every step so far to the run folder: a checkpoint must not be ahead of it."""
+        self._journal.flush()
 
     def report(self) -> Any:
         """The judgement of what was seen so far; `watching` before step 100."""
@@ -296,7 +302,12 @@ class Watch:
     # Data
 
     def _scalars(self, step: _Step) -> Scalars:
-        return as_written(Scalars(step.number, mean(step.losses), step.lr, step.grad_norm))
+        found = Scalars(step.number, mean(step.losses), step.lr, step.grad_norm)
+        known, self._known = self._known, None
+        if known is not None and known.step == step.number:
+            lr = known.lr if found.lr is None else found.lr
+            found = replace(known, loss=found.loss, lr=lr)
+        return as_written(found)
 
     def _written(self) -> Record:
         """The record without its series, as run.json holds it."""
@@ -313,10 +324,12 @@ class Watch:
             self._base,
             const_loss=constant,
             first_loss=first,
+            loss=self._base.loss or self._losses.labels.word,
             notes=(*self._base.notes, *self._said(constant)),
             facts=(*self._base.facts, *came),
         )
-        return replace(as_written(head), layers=self._probe.layers)
+        layers = self._journal.as_first_seen(self._probe.layers)
+        return replace(as_written(head), layers=layers)
 
     def _said(self, constant: float | None) -> tuple[str, ...]:
         said = [*self.notes, *self._probe.notes]
@@ -359,15 +372,6 @@ class _Safe:
             return False
         self._note(f"watch: {type(error).__name__}: {error}")
         return True
-
-
-def _check(net: object, budget: float, every: int | None) -> None:
-    if not isinstance(net, nn.Module):
-        raise UsageError(f"net is a {type(net).__name__}; give the torch.nn.Module that trains")
-    if not 0 < budget <= 1:
-        raise UsageError(f"budget={budget} is no share of a step's time; give 0.01 for 1 %")
-    if every is not None and every < 1:
-        raise UsageError(f"every={every} is no number of steps; give 1 or more, or None")
 
 
 def _is_bad(scalars: Scalars, snapshot: Snapshot | None) -> bool:

@@ -1,0 +1,56 @@
+"""What a watch can be told, and which of it cannot be taken."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+from torch import nn
+from torch.optim import Optimizer
+
+from undertow.core.errors import UsageError
+from undertow.core.record import Record
+from undertow.nn.loss import Criterion
+
+BUDGET = 0.01  # share of the step time: the promise of `ut.watch`
+
+
+class Options(TypedDict, total=False):
+    """What a watch can be told; the words of `ut.watch`, and `head`.
+
+    Attributes:
+        optimizer: one, several, or None: every optimiser that holds parameters of the net.
+        loss: the criterion (a module is hooked) or its word (then only `loss()` tells the value).
+        run: folder to store the run in; None keeps it in memory.
+        budget: share of a step's time that sampling may cost after step 100 (.01).
+        every: steps between layer rows, in place of the start plan and the budget.
+        on_finding: called with the judgement when there is a new finding.
+        head: what is known of the run beforehand (plan, source, facts).
+        start: the step from which the run in the folder goes on; None is a new run.
+        tapped: every loss is told by `tap`, as `backward` is called on it (`undertow run`).
+        told: the loop calls `loss` after every step, so no other source is listened to.
+    """
+
+    optimizer: Optimizer | Sequence[Optimizer] | None
+    loss: Criterion | str | None
+    run: str | Path | None
+    budget: float
+    every: int | None
+    on_finding: Callable[[Any], object] | None
+    head: Record | None
+    start: int | None
+    tapped: bool
+    told: bool
+
+
+def verify(net: object, budget: float, every: int | None) -> None:
+    """Pass what a watch can use.
+
+    Raises:
+        UsageError: no module, or a budget or interval that is not positive.
+    """
+    if not isinstance(net, nn.Module):
+        raise UsageError(f"net is a {type(net).__name__}; give the torch.nn.Module that trains")
+    if not 0 < budget <= 1:
+        raise UsageError(f"budget={budget} is no share of a step's time; give 0.01 for 1 %")
+    if every is not None and every < 1:
+        raise UsageError(f"every={every} is no number of steps; give 1 or more, or None")
