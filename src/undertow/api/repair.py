@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from undertow.core.verdict import Verdict
 from undertow.data.arrays import Arrays, finite
 from undertow.data.split import hold_back
 from undertow.experiment import repair as engine
+from undertow.experiment.memory import Memory
 from undertow.experiment.pair import Source, seeded_alike
 from undertow.preflight import Deadline, guarded
 from undertow.report.report import Report
@@ -118,6 +120,13 @@ def repair(
     source = sourced(build, optimizer, loss)
     trials = engine.Trials(kept, held, steps, tuple(range(seeds)), Deadline(budget_s), executor)
     return proven(source, trials, name=getattr(build, "__name__", "build"))
+
+
+def remembered(trials: engine.Trials, folder: str | Path | None) -> engine.Trials:
+    """The same trials, finished ones kept in (and taken from) `trials.jsonl` of a folder."""
+    if folder is None:
+        return trials
+    return replace(trials, memory=Memory(Path(folder) / "trials.jsonl"))
 
 
 def parts(data: object, validation: object) -> tuple[Arrays, Arrays]:

@@ -8,11 +8,15 @@ import typer
 from undertow.cli import options as o
 from undertow.cli.output import Progress, ended, show
 
+Keep = Annotated[
+    str | None, typer.Option(help="Folder that keeps finished trials: given again, it goes on.")
+]
 PROOF: o.Group = {
     "seeds": (Annotated[int, typer.Option(min=1, help="Trials an arm; 3 or more show.")], 3),
     "steps": (Annotated[int, typer.Option(min=1, help="Optimiser steps of a trial.")], 300),
     "validation": (o.Validation, 0.2),
     "budget": (o.Budget, 300.0),
+    "run": (Keep, None),
 }
 Diff = Annotated[bool, typer.Option("--diff", help="Print what to change in the code.")]
 
@@ -33,7 +37,7 @@ def repair(
     Every arm trains on the same batches with the same seeds: the unrepaired control, the remedy,
     and a decoy that should not help. Exit code 0: repaired or improved; 1: not shown.
     """
-    from undertow.api.repair import proven
+    from undertow.api.repair import proven, remembered
     from undertow.api.target import data_for, trials
 
     arrays = data_for(data, None)
@@ -48,7 +52,7 @@ def repair(
             tell=progress.tell,
         )
         facts = (("data", arrays.name), ("options", o.typed(given)))
-        fix = proven(made, how, name=model, facts=facts)
+        fix = proven(made, remembered(how, given["run"]), name=model, facts=facts)
     show(fix.report, json=json, html=html)
     for line in fix.skipped:
         print(f"not trained  {line}", file=sys.stderr)

@@ -52,7 +52,8 @@ def _script_left_alone() -> Iterator[None]:
     would train everything once more in each worker.
     """
     main = sys.modules["__main__"]
-    kept = {k: vars(main)[k] for k in ("__file__", "__spec__") if k in vars(main)}
+    names = ("__file__", "__spec__")
+    kept: dict[str, Any] = {k: vars(main)[k] for k in names if k in vars(main)}
     for name in kept:
         setattr(main, name, None)
     try:

@@ -20,6 +20,7 @@ from undertow.data.arrays import Arrays
 from undertow.data.split import batches, standardised
 from undertow.diagnosis.engine import diagnose
 from undertow.experiment.executor import run_all
+from undertow.experiment.memory import Memory
 from undertow.instrument.constant import const_loss
 from undertow.instrument.watch import Watch
 from undertow.models import build_plan
@@ -139,9 +140,30 @@ def paired(
     *,
     executor: Executor | None = None,
     done: Callable[[Trial], None] = lambda _: None,
+    memory: Memory | None = None,
 ) -> tuple[Trial, ...]:
-    """All trials of a paired experiment, in the order of the tasks."""
-    return run_all(run_task, tasks, _failed, executor=executor, done=done)
+    """All trials of a paired experiment, in the order of the tasks.
+
+    Args:
+        tasks: one an arm and seed; no two of the same.
+        executor: where they run.
+        done: is told each trial as it arrives.
+        memory: where finished trials are found and kept; those found are not run again.
+    """
+    known = {i: t for i, task in enumerate(tasks) if memory and (t := memory.get(task)) is not None}
+    open_ = [task for i, task in enumerate(tasks) if i not in known]
+    by_name = {(task.arm, task.seed): task for task in open_}
+
+    def kept(trial: Trial) -> None:
+        if memory is not None:
+            memory.put(by_name[trial.arm, trial.seed], trial)
+        done(trial)
+
+    fresh = iter(run_all(run_task, open_, _failed, executor=executor, done=kept) if open_ else ())
+    return tuple(
+        replace(known[i], arm=task.arm) if i in known else next(fresh)
+        for i, task in enumerate(tasks)
+    )
 
 
 def _failed(task: Task, why: str) -> Trial:

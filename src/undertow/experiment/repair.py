@@ -17,6 +17,7 @@ from undertow.data.arrays import Arrays
 from undertow.data.split import standardised
 from undertow.diagnosis.engine import diagnose
 from undertow.experiment.effect import Arms, verdict
+from undertow.experiment.memory import Memory
 from undertow.experiment.pair import Source, Task, build, make_optimizer, paired, train
 from undertow.experiment.recipe import recipe
 from undertow.nn.loss import criterion
@@ -44,6 +45,7 @@ class Trials:
     executor: Executor | None = None
     tell: Tell = lambda _: None
     done: Callable[[Trial], None] = lambda _: None
+    memory: Memory | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +195,7 @@ def _trained(
     tasks = [_task(trials, source.edit(e), a, e, s) for a, e in arms for s in trials.seeds]
     for name, _ in arms:
         trials.tell(f"training {name}: {len(trials.seeds)} seeds × {trials.steps} steps")
-    results = paired(tasks, executor=trials.executor, done=trials.done)
+    results = paired(tasks, executor=trials.executor, done=trials.done, memory=trials.memory)
     n = len(trials.seeds)
     return tuple(results[i * n : (i + 1) * n] for i in range(len(arms)))
 

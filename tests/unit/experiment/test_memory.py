@@ -1,0 +1,69 @@
+"""Finished trials are found again; changed ones, failed ones and cut lines are not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from undertow.core.errors import UsageError
+from undertow.core.plan import Choices, Edit, Plan, TrainChoices
+from undertow.core.verdict import Trial
+from undertow.data.arrays import Arrays
+from undertow.experiment.memory import Memory, key
+from undertow.experiment.pair import Source, Task
+
+
+def task(seed: int = 0, lr: float = 0.1) -> Task:
+    g = torch.Generator().manual_seed(0)
+    x, y = torch.randn(8, 4, generator=g), torch.arange(8) % 2
+    plan = Plan("mlp", Choices(act="relu"), train=TrainChoices(lr=lr))
+    data = Arrays("own", x, y, 2, False)
+    return Task("control", seed, Source(plan, plan.train), (), data, None, 5)
+
+
+def trial(seed: int = 0) -> Trial:
+    return Trial("control", seed, 5, 0.5, curve=(1.0, 0.5))
+
+
+def test_a_finished_trial_is_found_by_another_process(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "trials.jsonl"
+    Memory(path).put(task(), trial())
+    assert Memory(path).get(task()) == trial()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        task(seed=1),
+        task(lr=0.2),
+        replace(task(), steps=6),
+        replace(task(), draw=9),
+        replace(task(), edits=(Edit("act", "tanh"),)),
+        replace(task(), train=replace(task().train, x=task().train.x + 1)),
+    ],
+)
+def test_whatever_decides_a_trial_is_in_its_key(other: Task) -> None:
+    assert key(other) != key(task())
+
+
+def test_a_trial_that_could_not_run_is_run_again(tmp_path: Path) -> None:
+    memory = Memory(tmp_path / "trials.jsonl")
+    memory.put(task(), replace(trial(), fault="worker died"))
+    assert memory.get(task()) is None
+
+
+def test_a_cut_last_line_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "trials.jsonl"
+    Memory(path).put(task(), trial())
+    Memory(path).put(task(seed=1), trial(seed=1))
+    path.write_text(path.read_text()[:-20])
+    again = Memory(path)
+    assert again.get(task()) == trial()
+    assert again.get(task(seed=1)) is None
+
+
+def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "trials.jsonl").write_text('{"step": 1}\n')
+    with pytest.raises(UsageError, match="holds no trials"):
+        Memory(tmp_path / "trials.jsonl")
