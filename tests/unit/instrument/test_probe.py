@@ -397,6 +397,24 @@ def test_activation_checkpointing_counts_each_call_once(reentrant: bool) -> None
             assert close(found[path][stat], row[stat]), (path, stat)
 
 
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_a_recomputed_call_is_not_measured_again(reentrant: bool) -> None:
+    class Checked(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(4, 5), nn.Linear(5, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.b(checkpoint(self.a, x, use_reentrant=reentrant))
+
+    net = built(Checked)
+    with torch.no_grad():
+        net.a.bias[0] = math.inf
+    found = table(run(net, data(6, 4).requires_grad_(), lambda out: out[:, 0].sum() * 0.0))
+    bad = net.a(data(6, 4)).isfinite().logical_not().sum().item()
+    assert found["a"]["nonfinite"] == bad == 6
+
+
 def test_micro_batches_are_averaged() -> None:
     net = built(lambda: mlp((4, 5, 2), nn.ReLU))
     parts = data(6, 4), data(6, 4, seed=1)
@@ -420,10 +438,11 @@ def test_passes_without_gradient_are_not_the_training() -> None:
     probe = Probe(net)
     with probe.sampling():
         with torch.no_grad():
-            net(data(50, 4) * 100)
+            net(data(50, 4) * math.nan)
         net(data(6, 4)).sum().backward()
     alone = table(run(copy.deepcopy(net), data(6, 4), lambda out: out.sum()))
     assert table(probe)["0"]["act_rms"] == alone["0"]["act_rms"]
+    assert probe.origin is None
 
 
 def test_custom_activation_modules() -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from undertow.instrument import reduce
 from undertow.instrument.reduce import (
     SUBSAMPLE,
     fetch,
@@ -167,3 +168,25 @@ def test_fetch_takes_scalars_and_vectors_in_one_go() -> None:
     assert fetch([]) == []
     cells = [1.5, torch.tensor([2, 3]), torch.zeros(0), torch.tensor(0.25)]
     assert fetch(cells) == [[1.5], [2.0, 3.0], [], [0.25]]
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e20])
+@pytest.mark.parametrize("act", ["relu", "sigmoid", "tanh", ""])
+def test_the_form_without_looking_agrees(
+    scale: float, act: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a device no value is looked at: everything stays a tensor until it is fetched."""
+    v = torch.relu(values(6, 4, 3, 3)) * scale
+    looked, dead = measure_forward(v, act, 1, 0)
+    back = measure_backward(v)
+    monkeypatch.setattr(reduce, "number", lambda t: t)
+    blind, same = measure_forward(v, act, 1, 0)
+    assert all(isinstance(c, Tensor) for c in blind.values())
+    assert list(blind) == list(looked)
+    for found, wanted in ((blind, looked), (measure_backward(v), back)):
+        for (value,), other in zip(fetch(list(found.values())), wanted.values(), strict=True):
+            assert math.isclose(value, other, rel_tol=1e-5)
+    assert dead is same is None or torch.equal(dead, same)  # type: ignore[arg-type]
+    tensors = [v, torch.zeros(3), values(4) * 1e-25]
+    both = reduce._scaled_each(tensors, torch.float32), l2_each(tensors)
+    assert both[0].tolist() == pytest.approx(both[1].tolist(), rel=1e-5)

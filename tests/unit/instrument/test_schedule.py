@@ -18,12 +18,12 @@ def steps(schedule: Schedule, count: int, bare: float = 1.0, extra: float = 0.5)
 
 
 def test_the_start_is_dense_and_then_the_budget_rules() -> None:
-    taken = steps(Schedule(0.01), 2000)
+    taken = steps(Schedule(0.01), 2000, extra=0.75)
     assert tuple(s for s in taken if s <= 100) == START
     later = [s for s in taken if s > 100]
     gaps = {b - a for a, b in zip([100, *later], later, strict=False)}
-    assert gaps == {100}  # .5 extra on a step of 1, at half of one per cent
-    assert len(later) * 0.5 <= TARGET * 0.01 * 1900
+    assert gaps == {150}  # .75 extra on a step of 1, at half of one per cent
+    assert len(later) * 0.75 <= TARGET * 0.01 * 1900
 
 
 @pytest.mark.parametrize(
