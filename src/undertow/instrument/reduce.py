@@ -141,7 +141,7 @@ def l2_each(tensors: Sequence[Tensor]) -> Tensor:
     kind = _wide(tensors[0])
     if tensors[0].device.type != "cpu":
         return _scaled_each(tensors, kind)
-    norms = _stacked(torch._foreach_norm(list(tensors), 2, kind), kind)
+    norms = _stacked(torch._foreach_norm(list(tensors), 2, kind), kind).double()  # 2e38 twice fits
     for i, (t, n) in enumerate(zip(tensors, norms.tolist(), strict=True)):
         if not PLAIN[0] < n < PLAIN[1] and t.numel():
             norms[i] = l2(t, _larger(t.amax().item(), -t.amin().item()))
