@@ -10,6 +10,7 @@ import typer
 
 from undertow.cli import (
     check,
+    compare,
     demo,
     diagnose,
     doctor,
@@ -45,6 +46,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("run", run.run),
     ("repair", repair.repair),
     ("diagnose", diagnose.diagnose),
+    ("compare", compare.compare),
     ("report", report.report),
     ("explain", explain.explain),
     ("study", study.study),
