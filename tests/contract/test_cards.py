@@ -1,6 +1,7 @@
 """What every card must do: counts on meta for every choice, behaviour for one net a family."""
 
 import copy
+import importlib
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from typing import Any, cast
@@ -205,7 +206,8 @@ def test_the_smallest_input_is_the_smallest(plan: Plan, monkeypatch: pytest.Monk
     assert net.forward_aux(x).logits.shape == (2, card.classes)
     if least > 1:
         for name in ("alexnet", "vgg", "googlenet", "inception", "resnet", "resnet_cifar"):
-            monkeypatch.setattr(f"undertow.models.{name}.fits", lambda x, least: x)
+            module = importlib.import_module(f"undertow.models.{name}")
+            monkeypatch.setattr(module, "fits", lambda x, least: x)
         with pytest.raises((RuntimeError, ValueError)):
             net.forward_aux(x[..., 1:, 1:])
 
