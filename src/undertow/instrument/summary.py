@@ -12,9 +12,9 @@ from torch.utils.hooks import RemovableHandle
 
 from undertow.core.errors import UsageError
 from undertow.instrument.calls import first_tensor
-from undertow.instrument.field import Fields, field_of, whole
 from undertow.instrument.saved import Saved
 from undertow.nn.count import layer_macs
+from undertow.nn.field import Fields, field_of, whole
 from undertow.nn.init import WEIGHTED
 
 HEADINGS = (

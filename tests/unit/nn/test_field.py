@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from undertow.core.plan import Plan
-from undertow.instrument.field import Fields, field_of, whole
 from undertow.models import blueprint, card
+from undertow.nn.field import Fields, field_of, whole
 
 RESNET = {  # layer1 .. layer4 at strides 4, 8, 16, 32
     ("resnet18", "published"): (43, 99, 211, 435),
