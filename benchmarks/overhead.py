@@ -4,7 +4,7 @@
 
 For each net: the ratio of one sampled step (`every=1`), of a whole watched training at the default
 budget behind its start, and the control (bare over bare); then the cost by count: the extra of a
-sampled step over the steps it is spread on, and what every other step pays. All on one thread.
+sampled step over the steps it is spread on. All on one thread.
 """
 
 import argparse
