@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from undertow.api.diagnose import report_of
+from undertow.api.settings import settings
 from undertow.core.finding import Diagnosis
 from undertow.core.record import Record
 from undertow.diagnosis.engine import diagnose
@@ -75,18 +76,18 @@ def checked(
     tell: Tell = lambda _: None,
 ) -> Report:
     """The report of a case: measured, judged, and where it is sick its factors tested."""
-    began = time.perf_counter()
+    began, own_settings = time.perf_counter(), settings()
     deadline = Deadline(budget_s)
     with guarded(case.seed), single_threaded(_small(case)), torch.enable_grad():
         tell("measuring")
         record = measure(case, probe_steps=probe_steps, deadline=deadline)
-        found = diagnose(record)
+        found = diagnose(record, settings=own_settings)
         if counterfactuals and probe_steps > 0 and not found.healthy and _testable(record, found):
             tests = counterfactual.run(case, record, found, deadline=deadline, progress=tell)
             record = as_written(replace(record, experiments=tests))
     seconds = ("seconds", f"{time.perf_counter() - began:.1f}")
     own = (("batch", str(_size(case))), ("seed", str(case.seed)), seconds)
-    return report_of(replace(record, facts=(*record.facts, *facts, *own)))
+    return report_of(replace(record, facts=(*record.facts, *facts, *own)), own_settings)
 
 
 def _testable(record: Record, found: Diagnosis) -> bool:

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+from undertow.api.settings import settings
 from undertow.core.codec import decode
 from undertow.core.record import Record
 from undertow.core.run import Evaluation
 from undertow.diagnosis.engine import diagnose as judge
+from undertow.diagnosis.settings import Settings
 from undertow.record.store import read_events, read_run
 from undertow.remedies.rank import rank
 from undertow.report.report import Report
@@ -14,9 +16,17 @@ from undertow.report.report import Report
 __all__ = ["diagnose", "report_of"]
 
 
-def report_of(record: Record) -> Report:
-    """The report of a record: diagnosis, then the remedies that answer it."""
-    found = judge(record)
+def report_of(record: Record, own: Settings | None = None) -> Report:
+    """The report of a record: diagnosis, then the remedies that answer it.
+
+    Args:
+        record: of a check or a run.
+        own: the user's settings; None reads those of the nearest pyproject.toml.
+
+    Raises:
+        UsageError: that file holds what cannot be.
+    """
+    found = judge(record, settings=settings() if own is None else own)
     return Report(replace(found, remedies=rank(found, record, record.plan)), record)
 
 

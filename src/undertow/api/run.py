@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from undertow.api.diagnose import report_of
+from undertow.api.settings import settings
 from undertow.instrument.script import run_script
 from undertow.report.report import Report
 
@@ -51,10 +53,11 @@ def run(
     Raises:
         UsageError: no such script, or the folder holds a run already.
     """
+    judge = partial(report_of, own=settings())  # read before the script may change the folder
     ended = run_script(
-        script, arguments, folder=folder, judge=report_of, on_finding=on_finding, budget=budget
+        script, arguments, folder=folder, judge=judge, on_finding=on_finding, budget=budget
     )
-    reports = tuple((report_of(net.record), net.folder) for net in ended.nets)
+    reports = tuple((judge(net.record), net.folder) for net in ended.nets)
     for report, where in reports:
         report.to_html(where / "report.html")
     return Watched(reports, ended.error, ended.notes)

@@ -1,12 +1,14 @@
 """`ut.watch`."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from torch import nn
 from torch.optim import Optimizer
 
 from undertow.api.diagnose import report_of
+from undertow.api.settings import settings
 from undertow.instrument.watch import Watch
 from undertow.nn.loss import CRITERIA, Criterion
 from undertow.report.report import Report
@@ -45,5 +47,5 @@ def watch(
         budget=budget,
         every=every,
         on_finding=on_finding,
-        judge=report_of,
+        judge=partial(report_of, own=settings()),
     )

@@ -130,7 +130,8 @@ class Record:
     `kind` is "check" (before training; snapshots and `one_batch` are of a copy) or "run".
     `const_loss` is the loss of the best constant answer; None where it cannot be known, and
     `best_loss` the lowest loss possible. `curvature` is λ, the largest Hessian eigenvalue found;
-    `one_batch` the losses of the probe steps on one batch, `line` the line probe.
+    `one_batch` the losses of the probe steps on one batch, `line` the line probe. `limits` are
+    the user's own, by name, where they differ from the rules'.
     """
 
     kind: str = "run"
@@ -153,6 +154,16 @@ class Record:
     experiments: tuple[Experiment, ...] = ()
     notes: tuple[str, ...] = ()
     facts: tuple[tuple[str, str], ...] = ()
+    limits: tuple[tuple[str, float], ...] = ()
+
+    def limit(self, name: str, usual: float) -> float:
+        """The limit a rule is judged by: the one set for this judgement, else the rule's own.
+
+        Args:
+            name: of `diagnosis.settings.LIMITS`.
+            usual: the rule's constant.
+        """
+        return dict(self.limits).get(name, usual)
 
     def profile(
         self, stat: str, snap: Snapshot, roles: Sequence[str] = ("hidden",)

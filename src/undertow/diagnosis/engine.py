@@ -1,6 +1,7 @@
 """Rules in, a diagnosis out. A rule that raises becomes a note: judgement never breaks a run."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from undertow.core.derive import VERDICT
@@ -9,6 +10,7 @@ from undertow.core.record import Record
 from undertow.core.rule import Rule
 from undertow.diagnosis import CAUSES, SYMPTOMS, mechanism
 from undertow.diagnosis.causes.standing import ranked
+from undertow.diagnosis.settings import PLAIN, Settings, silenced
 
 T = TypeVar("T")
 YIELDING = "no-progress"  # says only that it fails: silent where a symptom says more
@@ -19,6 +21,7 @@ def diagnose(
     record: Record,
     symptoms: Sequence[Rule[Symptom]] = SYMPTOMS,
     causes: Sequence[Rule[Cause]] = CAUSES,
+    settings: Settings = PLAIN,
 ) -> Diagnosis:
     """What a record shows: symptoms, one mechanism, ranked causes; remedies are ranked elsewhere.
 
@@ -26,9 +29,12 @@ def diagnose(
         record: of a check or of a run, finished or not.
         symptoms: the rules that say what is wrong and where; (*SYMPTOMS, mine) adds one.
         causes: the rules that say which factor explains it.
+        settings: the user's own limits, and findings that are not to be reported.
     """
-    notes = list(record.notes)
-    found = _settle([s for r in symptoms for s in _outcome(r, notes, record)])
+    notes = [*record.notes, *settings.told]
+    record = replace(record, limits=settings.limits)
+    heard = silenced([s for r in symptoms for s in _outcome(r, notes, record)], settings, notes)
+    found = _settle(heard)
     notes += [f"{s.id} {s.name}: {s.says}" for s in found if s.note]
     findings = tuple(s for s in found if not s.note)
     word, others = mechanism.name(record, findings)

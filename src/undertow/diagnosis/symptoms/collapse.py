@@ -21,7 +21,7 @@ START = 3e-4**0.5  # the same where no probe steps are taken (spread² < 3e-4)
 def signal_collapse(record: Record) -> Iterator[Symptom]:
     """`spread` of the last hidden layer below .02, in a net that makes no progress."""
     unprobed = record.kind == "check" and learned(record) is None
-    limit = START if unprobed else COLLAPSED
+    limit = START if unprobed else record.limit("collapse-spread", COLLAPSED)
     found = held(record, lambda snap: _proof(record, snap, limit))
     if found is None or not (unprobed or stuck(record, record.last_step)):
         return

@@ -24,7 +24,7 @@ ALL = 1.0  # a ReLU layer without one live unit passes nothing on: a finding alw
 def dead_units(record: Record) -> Iterator[Symptom]:
     """Layers with > .9 dead units in a net that is stuck, or with none alive; > .5 is a note."""
     unprobed = record.kind == "check" and learned(record) is None
-    limit = START if unprobed else MOST
+    limit = START if unprobed else record.limit("dead-share", MOST)
     gone = _layers(record, limit)
     if gone is not None and (unprobed or stuck(record, record.last_step)):
         yield _symptom(*gone, limit)
@@ -33,9 +33,10 @@ def dead_units(record: Record) -> Iterator[Symptom]:
     if blocked is not None:
         yield _symptom(*blocked, ALL)
         return
-    many = _layers(record, MANY)
+    noted = record.limit("dead-note-share", MANY)
+    many = _layers(record, noted)
     if many is not None:
-        yield _symptom(*many, MANY, note=True)
+        yield _symptom(*many, noted, note=True)
 
 
 def _layers(

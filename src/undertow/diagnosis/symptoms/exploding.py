@@ -41,36 +41,41 @@ def _backward(record: Record, snap: Snapshot) -> Proof | None:
     lost = decay(grads)
     if lost is None or lost.underflow:
         return None
+    decades = record.limit("exploding-decades", DECADES)
+    steep = record.limit("exploding-per-layer", STEEP)
     top, bottom = next(iter(grads)), list(grads)[-1]
     middle = list(grads.values())[-1] * 10 ** (-lost.total / 2)
     layers = tuple(path for path, g in grads.items() if g > middle)
-    if lost.total < -DECADES:
-        proof = Evidence("decay", "", snap.step, lost.total, -DECADES)
+    if lost.total < -decades:
+        proof = Evidence("decay", "", snap.step, lost.total, -decades)
         says = f"the gradient at {top} is {10**-lost.total:.2g} times that at {bottom}"
-        return proof, f"{says}; limit {10**DECADES:.2g}", layers
-    if lost.layers >= LAYERS and lost.fit > FIT and lost.per_layer < -STEEP:
-        proof = Evidence("decay_per_layer", "", snap.step, lost.per_layer, -STEEP)
+        return proof, f"{says}; limit {10**decades:.2g}", layers
+    if lost.layers >= LAYERS and lost.fit > FIT and lost.per_layer < -steep:
+        proof = Evidence("decay_per_layer", "", snap.step, lost.per_layer, -steep)
         says = f"from {bottom} to {top} each layer multiplies the gradient by"
-        return proof, f"{says} {10**-lost.per_layer:.2g}; limit {10**STEEP:.2g}", layers
+        return proof, f"{says} {10**-lost.per_layer:.2g}; limit {10**steep:.2g}", layers
     return None
 
 
 def _forward(record: Record, snap: Snapshot) -> Proof | None:
-    grown = growth(record, snap)
-    if grown is None or grown <= DECADES:
+    grown, decades = growth(record, snap), record.limit("exploding-decades", DECADES)
+    if grown is None or grown <= decades:
         return None
     sizes = record.profile("act_rms", snap)
     middle = next(iter(sizes.values())) * 10 ** (grown / 2)
     layers = tuple(path for path, v in sizes.items() if v > middle)
     top, bottom = next(iter(sizes)), list(sizes)[-1]
-    says = f"the signal at {bottom} is {10**grown:.2g} times that at {top}; limit {10**DECADES:.2g}"
-    return Evidence("growth", "", snap.step, grown, DECADES), says, layers
+    says = f"the signal at {bottom} is {10**grown:.2g} times that at {top}; limit {10**decades:.2g}"
+    return Evidence("growth", "", snap.step, grown, decades), says, layers
 
 
 def _huge_first_loss(record: Record) -> tuple[int, Proof] | None:
     odds = guess(record)
-    if odds is None or record.first_loss is None or not record.first_loss > FIRST_LOSS * odds:
+    if odds is None or record.first_loss is None:
         return None
-    proof = Evidence("first_loss", "", 0, record.first_loss, FIRST_LOSS * odds)
+    limit = record.limit("exploding-first-loss", FIRST_LOSS) * odds
+    if not record.first_loss > limit:
+        return None
+    proof = Evidence("first_loss", "", 0, record.first_loss, limit)
     says = f"the first loss is {record.first_loss:.3g}, where equal odds give {odds:.3g}"
-    return 0, (proof, f"{says}; limit {FIRST_LOSS * odds:.3g}", ())
+    return 0, (proof, f"{says}; limit {limit:.3g}", ())

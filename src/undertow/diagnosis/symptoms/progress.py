@@ -57,12 +57,13 @@ def oscillation(record: Record) -> Iterator[Symptom]:
     if len(last) < W or not all(map(math.isfinite, last)) or not stuck(record, record.last_step):
         return
     swing, fall = pvariance(last), median(last[: W // 2]) - median(last[W // 2 :])
-    if swing <= fall**2 or moves is None or moves <= SWING:
+    least = record.limit("oscillation-update", SWING)
+    if swing <= fall**2 or moves is None or moves <= least:
         return
     step = record.last_step
     seen = (
         Evidence("loss_variance", "", step, swing, fall**2),
-        Evidence("update_ratio", "", step, moves, SWING),
+        Evidence("update_ratio", "", step, moves, least),
     )
     says = f"over the last {W} steps the loss swings by {swing**0.5:.2g} and falls by {fall:.2g}"
     yield Symptom("UT110", "oscillation", (), max(0, step - W + 1), seen, says)

@@ -23,16 +23,18 @@ def saturated_units(record: Record) -> Iterator[Symptom]:
     if found is None or not stuck(record, record.last_step):
         return
     since, shares = found
+    limit = record.limit("saturated-share", MOST)
     step = record.snapshots[-1].step
-    seen = tuple(Evidence("saturated", path, step, v, MOST) for path, v in shares.items())
+    seen = tuple(Evidence("saturated", path, step, v, limit) for path, v in shares.items())
     worst = max(shares, key=lambda path: shares[path])
     more = f" (and {len(shares) - 1} more layers)" if len(shares) > 1 else ""
     says = f"the activation after {worst} is flat for {shares[worst]:.0%} of its inputs{more}"
     yield Symptom(
-        "UT105", "saturated-units", tuple(shares), since, seen, f"{says}; limit {MOST:.0%}"
+        "UT105", "saturated-units", tuple(shares), since, seen, f"{says}; limit {limit:.0%}"
     )
 
 
 def _shares(record: Record, snap: Snapshot) -> dict[str, float] | None:
-    flat = {p: v for p, v in record.profile("saturated", snap).items() if v > MOST}
+    limit = record.limit("saturated-share", MOST)
+    flat = {p: v for p, v in record.profile("saturated", snap).items() if v > limit}
     return flat or None

@@ -38,14 +38,16 @@ def vanishing_gradient(record: Record) -> Iterator[Symptom]:
     )
 
 
-def beyond(lost: Decay, step: int, layer: str) -> Evidence | None:
+def beyond(record: Record, lost: Decay, step: int, layer: str) -> Evidence | None:
     """The first limit passed, as evidence: underflow, decades in all, decades a layer."""
+    decades = record.limit("vanishing-decades", DECADES)
+    steep = record.limit("vanishing-per-layer", STEEP)
     if lost.underflow:
         return Evidence("grad_l2", layer, step, 0.0, 0.0)
-    if lost.total > DECADES:
-        return Evidence("decay", "", step, lost.total, DECADES)
-    if lost.layers >= LAYERS and lost.fit > FIT and lost.per_layer > STEEP:
-        return Evidence("decay_per_layer", "", step, lost.per_layer, STEEP)
+    if lost.total > decades:
+        return Evidence("decay", "", step, lost.total, decades)
+    if lost.layers >= LAYERS and lost.fit > FIT and lost.per_layer > steep:
+        return Evidence("decay_per_layer", "", step, lost.per_layer, steep)
     return None
 
 
@@ -55,7 +57,7 @@ def _proof(record: Record, snap: Snapshot) -> Proof | None:
     if lost is None:
         return None
     zero = next((path for path, g in grads.items() if g == 0), next(iter(grads)))
-    proof = beyond(lost, snap.step, zero)
+    proof = beyond(record, lost, snap.step, zero)
     return None if proof is None else (snap, lost, grads, proof)
 
 
@@ -75,10 +77,10 @@ def _says(lost: Decay, grads: Mapping[str, float], proof: Evidence) -> str:
     if lost.underflow:
         return f"the gradient at {proof.layer} is exactly 0 while that at {bottom} is not"
     if proof.stat == "decay":
-        share, limit = 10**-lost.total, 10**-DECADES
+        share, limit = 10**-lost.total, 10 ** -(proof.limit or 0.0)
         return f"the gradient at {top} is {share:.2g} of that at {bottom}; limit {limit:.0g}"
     keeps = 10 ** -(proof.value if math.isfinite(proof.value) else 0.0)
     return (
         f"from {bottom} to {top} each layer keeps {keeps:.2g} of the gradient, "
-        f"over {lost.layers} layers; limit {10**-STEEP:.2g}"
+        f"over {lost.layers} layers; limit {10 ** -(proof.limit or 0.0):.2g}"
     )

@@ -45,8 +45,8 @@ def test_the_slope_needs_five_layers(depth: int, fires: bool) -> None:
 
 def test_the_slope_needs_a_fit() -> None:
     ragged = Decay(total=2.0, per_layer=0.3, fit=0.79, layers=7)
-    assert beyond(ragged, 0, "l0") is None
-    assert beyond(replace(ragged, fit=0.81), 0, "l0") is not None
+    assert beyond(check(), ragged, 0, "l0") is None
+    assert beyond(check(), replace(ragged, fit=0.81), 0, "l0") is not None
 
 
 def test_underflow_is_a_state_of_its_own() -> None:
