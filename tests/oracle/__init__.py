@@ -1,0 +1,1 @@
+"""Comparisons with the reference library itself; run by scripts/oracle."""
