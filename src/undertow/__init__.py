@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from undertow.api.apply import apply as apply
     from undertow.api.build import build as build
     from undertow.api.build import models as models
     from undertow.api.check import check as check
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Report",
     "UndertowError",
+    "apply",
     "build",
     "check",
     "diagnose",
