@@ -4,6 +4,7 @@ import copy
 import importlib
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from itertools import combinations
 from typing import Any, cast
 
 import pytest
@@ -80,12 +81,32 @@ def test_counts_are_the_cards_own(card: Card) -> None:
 @EVERY
 def test_every_choice_builds(card: Card) -> None:
     for made in choices(card):
+        if made.init is not None:  # draws other numbers into the same modules
+            assert resolve(Plan(card.name, made)).choices.init == made.init
+            continue
         net = blueprint(Plan(card.name, made))
         acts = {word_of(m) for m in net.modules()} - {""}
         norms = {norm_of(m) for m in net.modules()} - {""}
         plan = resolve(Plan(card.name, made))
         assert acts == {plan.choices.act}
         assert norms == {plan.choices.norm} - {"none"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("card", FAMILY, ids=lambda c: c.name)
+def test_every_pair_of_choices_runs(card: Card) -> None:
+    words: list[tuple[str, Any]] = [("act", a) for a in ACTIVATIONS]
+    words += [("norm", n) for n in card.norms]
+    words += [("skip", s) for s in card.skips]
+    words += [("aux", n) for n in range(card.heads + 1)]
+    for (one, a), (two, b) in combinations(words, 2):
+        if one != two:
+            given: dict[str, Any] = {one: a, two: b}
+            plan = Plan(card.name, Choices(**given), SIZES.get(card.name, ()), classes=7)
+            net: Any = blueprint(plan, _smallest(card, plan))
+            out = net.forward_aux(torch.zeros((2, *_smallest(card, plan)), device="meta"))
+            assert out.logits.shape == (2, 7)
+            assert len(out.aux) == given.get("aux", resolve(plan).choices.aux)
 
 
 @EVERY

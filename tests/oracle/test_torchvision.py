@@ -74,7 +74,7 @@ def test_rates_and_constants_are_equal(torchvision: Any, name: str) -> None:
             [
                 tuple(getattr(m, f) for f in facts)
                 for m in net.modules()
-                if isinstance(m, kind) and getattr(m, "p", 1.0)  # ours has one of rate 0 too
+                if isinstance(m, kind) and getattr(m, "p", True)  # ours has one of rate 0 too
             ]
             for net in (ours, theirs)
         ]

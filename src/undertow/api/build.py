@@ -47,7 +47,8 @@ def build(
     Args:
         name: a card of `models()`.
         variant: `published` (the checkpoint everyone has) or `paper`.
-        weights: a file (.safetensors, .pth) whose keys and shapes must fit.
+        weights: a published tag of the card (`imagenet`, `imagenet-v2`, `cifar10`), downloaded
+            once, a file (.safetensors, .pth) or the folder of a run.
         classes: outputs of the head.
         in_channels: channels of the input (features, for `mlp`).
         act: activation at every hidden site.

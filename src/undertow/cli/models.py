@@ -40,6 +40,8 @@ def _n(value: object) -> str:
 
 
 def _row(card: Any) -> dict[str, object]:
+    from undertow.core.codec import encode
+
     return {
         "name": card.name,
         "family": card.family,
@@ -53,7 +55,7 @@ def _row(card: Any) -> dict[str, object]:
         "norms": list(card.norms),
         "skips": list(card.skips),
         "heads": card.heads,
-        "weights": list(card.weights),
+        "weights": [encode(w) for w in card.files],
         "variants": [_form(v) for v in card.variants],
         "printed": [[p.what, p.printed, p.found, p.source] for p in card.printed],
     }

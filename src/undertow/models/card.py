@@ -8,6 +8,7 @@ from torch import nn
 from undertow.core.errors import UsageError, unknown
 from undertow.core.plan import Choices, Plan, TrainChoices
 from undertow.core.words import ACTIVATIONS, NORMS, SKIPS, VARIANTS
+from undertow.models.weights import WEIGHTS, Weights
 from undertow.nn.init import Scheme, parse_init
 
 Shape = tuple[int, ...]  # of one input: (C, H, W), or (features,)
@@ -130,6 +131,11 @@ class Card:
     def flat(self) -> bool:
         """Whether it takes features: inputs of any shape are flattened."""
         return len(self.input) == 1
+
+    @property
+    def files(self) -> tuple[Weights, ...]:
+        """Its published files: address, checksum, accuracy and the preprocessing they expect."""
+        return tuple(w for w in WEIGHTS if w.model == self.name)
 
     def remarks(self, variant: str) -> tuple[str, ...]:
         """Lines for below a table: parameters built the other way, printed beside computed."""

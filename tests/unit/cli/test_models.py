@@ -25,7 +25,9 @@ def test_json_holds_every_variant() -> None:
     (card,) = json.loads(said("models", "googlenet", "--json"))
     assert [v["parameters"] for v in card["variants"]] == [6_624_904, 13_378_280]
     assert card["variants"][1]["other"]["parameters"] == 6_998_552
-    assert card["weights"] == ["imagenet"]
+    (file,) = card["weights"]
+    assert (file["tag"], file["top1"], file["transform_input"]) == ("imagenet", 69.778, True)
+    assert file["preprocessing"]["resize"] == 256
     assert card["smallest"] == 15
 
 

@@ -129,6 +129,15 @@ def test_what_fits_nothing_is_refused_without_a_hint(tmp_path: Path) -> None:
     assert "fits" not in str(caught.value)
 
 
+@pytest.mark.parametrize("legacy", [False, True])
+def test_a_truncated_file_is_refused(tmp_path: Path, legacy: bool) -> None:
+    whole = tmp_path / "whole.pth"
+    torch.save(state(), whole, _use_new_zipfile_serialization=not legacy)
+    (tmp_path / "cut.pth").write_bytes(whole.read_bytes()[:-1000])
+    with pytest.raises(UsageError, match="cannot be read safely"):
+        loaded(NET, tmp_path / "cut.pth")
+
+
 def test_half_precision_is_converted_and_whole_numbers_are_not(tmp_path: Path) -> None:
     half = {k: v.half() if v.is_floating_point() else v for k, v in state().items()}
     torch.save(half, tmp_path / "half.pth")

@@ -20,7 +20,7 @@ def test_every_file_has_a_card_a_digest_and_an_address() -> None:
 
 def test_cards_know_their_tags() -> None:
     for found in CARDS:
-        assert found.weights == tags(found.name)
+        assert found.weights == tags(found.name) == tuple(w.tag for w in found.files)
     assert card("resnet50").weights == ("imagenet", "imagenet-v2")
     assert card("resnext101_64x4d").weights == ("imagenet-v2",)
     assert card("googlenet").weights == ("imagenet",)
