@@ -5,18 +5,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn.functional import interpolate
 
 from undertow.api.target import CodeBuild
 from undertow.core.errors import UsageError
 from undertow.core.plan import Choices, Plan, TrainChoices
+from undertow.data.arrays import Arrays
+from undertow.data.files import Files
+from undertow.data.pixels import BORDER, SMALL, Pixels
 from undertow.data.split import hold_back, standardised
 from undertow.experiment.pair import Source, build, make_optimizer
+from undertow.models import card
 from undertow.nn.loss import criterion
+from undertow.preflight import guarded
+from undertow.train.evaluation import evaluating
 from undertow.train.fit import NO_LIMITS, Job, Limits
 from undertow.train.schedule import checked
 
 Value = str | int | float | bool | tuple[int, ...] | None
 SIZES = ("depth", "width", "pool_at")
+OWN_SIZE = "plain"  # the family whose cards take any size
+IMAGE, PER_CLASS = 3, 2  # axes of one image; of outputs with one logit a class
 
 
 def split_options(
@@ -31,10 +40,10 @@ def split_options(
     training = {f.name for f in fields(TrainChoices)}
     sizes: list[tuple[str, Any]] = []
     for name, value in options.items():
-        if name in ("depth", "width", "pool_at"):
+        if name in SIZES:
             sizes.append((name, value))
         elif name not in model | training:
-            allowed = ", ".join(sorted(model | training | {"depth", "width", "pool_at"}))
+            allowed = ", ".join(sorted(model | training | set(SIZES)))
             raise UsageError(f"option {name!r} is unknown; choose {allowed}")
     given: dict[str, Any] = dict(options)
     return (
@@ -46,7 +55,7 @@ def split_options(
 
 def prepared(
     source: Source,
-    data: Any,
+    data: Arrays,
     validation: float,
     seed: int,
     folder: Path,
@@ -63,7 +72,7 @@ def prepared(
         limits: how long, how often saved.
     """
     checked(source.choices)
-    kept, held = hold_back(data, validation, seed)
+    kept, held = _parts(data, validation, seed)
     wanted = source.choices.standardise
     if data.standardise if wanted is None else wanted:
         kept, held = standardised(kept, held)
@@ -72,8 +81,17 @@ def prepared(
         net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = make_optimizer(source, (), net)
     loss_fn, _ = criterion(source.loss or source.choices.loss, kept.y)
-    asked = replace(as_asked(source), data=data.origin, validation=validation, seed=seed)
-    about = {"asked": asdict(asked), "fingerprint": data.fingerprint}
+    asked = replace(
+        as_asked(source), data=data.origin, validation=validation, seed=seed, side=_side(data)
+    )
+    fits(net, kept)
+    about = {
+        "asked": asdict(asked),
+        "fingerprint": data.fingerprint,
+        "classes": list(data.names),
+        "preprocessing": preprocessing(kept),
+        "kept": isinstance(data.x, Pixels) and getattr(data.x.source, "keep", False),
+    }
     plan = None if source.plan is None else asked
     return Job(
         net,
@@ -88,6 +106,99 @@ def prepared(
         limits=limits,
         about=about,
     )
+
+
+def _parts(data: Arrays, validation: float, seed: int) -> tuple[Arrays, Arrays]:
+    """(training part, held-back part): the source's own validation part, else a share by seed."""
+    if data.validation is not None:
+        return replace(data, validation=None, test=None), data.validation
+    return hold_back(data, validation, seed)
+
+
+def fitted(data: Arrays, model: str, side: int | None = None) -> Arrays:
+    """The data at the size the model takes.
+
+    Image files take the card's input (nets without one of their own keep the images'); arrays
+    keep their size unless it is below the card's smallest, to which they are resized then.
+
+    Args:
+        data: as loaded.
+        model: a card's name, or the address of a user's own.
+        side: pixels a side, in place of the card's.
+
+    Raises:
+        UsageError: an unknown card.
+    """
+    made = None if ":" in model else card(model)
+    plain = made is None or made.flat or made.family == OWN_SIZE
+    if isinstance(data.x, Pixels) and isinstance(data.x.source, Files):
+        own = data.x.size if plain or made is None else made.input[1:]
+        size = (side, side) if side else (int(own[0]), int(own[1]))
+        return _everywhere(data, size)
+    if plain or made is None or len(data.shape) != IMAGE:
+        return data
+    least = side or made.smallest
+    if min(data.shape[1:]) >= least and side is None:
+        return data
+    return _everywhere(data, (least, least))
+
+
+def _side(data: Arrays) -> int | None:
+    square = len(data.shape) == IMAGE and data.shape[1] == data.shape[2]
+    return data.shape[1] if square else None
+
+
+def _everywhere(data: Arrays, size: tuple[int, int]) -> Arrays:
+    parts = {
+        name: _everywhere(part, size)
+        for name, part in (("validation", data.validation), ("test", data.test))
+        if part is not None
+    }
+    if tuple(data.shape[1:]) == size:
+        return replace(data, **parts)  # type: ignore[arg-type]
+    if isinstance(data.x, Pixels):
+        return replace(data, x=data.x.sized(size), **parts)  # type: ignore[arg-type]
+    x = interpolate(data.x[:], size, mode="bilinear", antialias=True, align_corners=False)
+    return replace(data, x=x, **parts)  # type: ignore[arg-type]
+
+
+@torch.no_grad()
+def fits(net: torch.nn.Module, data: Arrays) -> None:
+    """Nothing, where the net takes the inputs and has an output for every class.
+
+    Raises:
+        UsageError: it does not, in the words of what went wrong.
+    """
+    with guarded(0), evaluating(net):
+        try:
+            out = net(data.x[:1])
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            if isinstance(error, UsageError):
+                raise
+            shape = "x".join(map(str, data.shape))
+            raise UsageError(f"the network does not take inputs of {shape}: {error}") from error
+    found = out.shape[1] if isinstance(out, torch.Tensor) and out.ndim == PER_CLASS else 0
+    if found > 1 and data.classes > found:
+        raise UsageError(
+            f"the network has {found} outputs and the data labels up to {data.classes - 1};"
+            f" build it with classes={data.classes} or mend the labels"
+        )
+
+
+def preprocessing(data: Arrays) -> dict[str, Any]:
+    """What is done to inputs before the net sees them, as values: stored with every checkpoint."""
+    scale = None if data.scale is None else asdict(data.scale)
+    told: dict[str, Any] = {"shape": list(data.shape), "scale": scale}
+    if isinstance(data.x, Pixels):
+        made = getattr(data.x.transform, "__qualname__", type(data.x.transform).__name__)
+        told |= {
+            "range": [0, 1],
+            "resize": "shorter side, bilinear, antialiased",
+            "border": BORDER if max(data.x.size) > SMALL else 1.0,
+            "crop": "centre",
+            "transform": None if data.x.transform is None else made,
+        }
+    return told
 
 
 def as_asked(source: Source) -> Plan:

@@ -5,15 +5,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from undertow.api.prepare import prepared, split_options
+from undertow.api.prepare import fitted, prepared, split_options
 from undertow.api.target import source as source_of
 from undertow.core.codec import decode
 from undertow.core.errors import UsageError
 from undertow.core.plan import Plan
 from undertow.data.arrays import Arrays, load
+from undertow.data.files import Files
+from undertow.data.pixels import Pixels
 from undertow.train import checkpoint
 from undertow.train.fit import NO_LIMITS, Job, Limits
 
+TOP = ("model", "validation", "seed", "variant", "classes", "side")
 MAY_CHANGE = {"epochs"}  # of a plan; what `Limits` holds may change too
 
 
@@ -56,6 +59,8 @@ def resumed(how: Again, given: Mapping[str, Any]) -> Job:
             f" was {about['fingerprint']}); bring them back or give --accept-data-change"
         )
     source = source_of(plan, data)
+    if isinstance(data.x, Pixels) and isinstance(data.x.source, Files):
+        data.x.source.keep = about.get("kept", data.x.source.keep)
     job = prepared(source, data, plan.validation, plan.seed, how.folder, how.limits)
     return replace(job, resume=True)
 
@@ -65,7 +70,7 @@ def _data(asked: Plan, how: Again, typed: str | None) -> Arrays:
         return how.data
     if not asked.data:
         raise UsageError(f"the data of {how.folder} were given as objects; give data= again")
-    return load(asked.data if typed is None else typed)
+    return fitted(load(asked.data if typed is None else typed), asked.model, asked.side)
 
 
 def _agreeing(asked: Plan, given: Mapping[str, Any], data: Arrays) -> Plan:
@@ -74,9 +79,7 @@ def _agreeing(asked: Plan, given: Mapping[str, Any], data: Arrays) -> Plan:
     Raises:
         UsageError: names every field that differs and may not.
     """
-    fields = {
-        k: v for k, v in given.items() if k in ("model", "validation", "seed", "variant", "classes")
-    }
+    fields = {k: v for k, v in given.items() if k in TOP}
     rest = {k: v for k, v in given.items() if k not in fields}
     choices, training, sizes = split_options(rest)
     typed = replace(

@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 
+from undertow.api.data import as_data, with_files
 from undertow.api.diagnose import diagnose, report_of
-from undertow.api.prepare import prepared, split_options
-from undertow.api.repair import as_arrays
+from undertow.api.prepare import fitted, prepared, split_options
 from undertow.api.resume import Again, resumed
 from undertow.api.target import source as source_of
 from undertow.core.plan import Plan
 from undertow.core.record import Record
 from undertow.core.run import Run
-from undertow.data.arrays import load
+from undertow.data.arrays import Arrays, load
 from undertow.instrument.watch import Watch
 from undertow.nn.optimizer import facts
 from undertow.nn.threads import single_threaded, small
@@ -24,7 +24,16 @@ from undertow.preflight import guarded
 from undertow.train.checkpoint import load as checkpoint
 from undertow.train.fit import Each, Job, Limits, fit
 
-__all__ = ["Limits", "new_folder", "prepared", "resumed", "split_options", "train", "trained"]
+__all__ = [
+    "Limits",
+    "fitted",
+    "new_folder",
+    "prepared",
+    "resumed",
+    "split_options",
+    "train",
+    "trained",
+]
 
 Value = str | int | float | bool | tuple[int, ...] | None
 PLAIN = {"model": "conv", "data": "digits", "epochs": 10, "validation": 0.2, "seed": 0}
@@ -43,13 +52,18 @@ def train(
     budget_s: float | None = None,
     workers: int = 0,
     accept_data_change: bool = False,
+    side: int | None = None,
+    strict: bool = False,
+    transform: Callable[[Any], Any] | None = None,
     **options: Value,
 ) -> Run:
     """Train a network on data with the watch on.
 
     Args:
         model: a zoo name, `module:callable` or `file.py:callable`.
-        data: `digits`, `synthetic:CxHxW:CLASSES`, an `.npz` file, or (x, y) tensors.
+        data: `digits`, `synthetic:CxHxW:CLASSES`, a folder of class folders, a CSV of path,label,
+            an IDX, CIFAR-binary or `.npz` file; (x, y) tensors, a Dataset with a length, a
+            DataLoader, or any iterable of (x, y) batches (read once into memory).
         epochs: passes over the training part.
         run: the run folder; None makes one under `runs/` named by model and time.
         validation: share held back, drawn by the seed; never trained on.
@@ -60,6 +74,10 @@ def train(
         budget_s: seconds after which it stops at a step's end, resumable.
         workers: processes that read samples.
         accept_data_change: resume although the data are not the same.
+        side: pixels a side that images are brought to; None is the model's own.
+        strict: the first image that cannot be read is an error.
+        transform: a pipeline of your own, Pillow image -> tensor (C, H, W), in place of every
+            resizing, scaling and augmentation; for image files.
         options: choices of the model (act, norm, init, skip, depth, width, pool_at) and of the
             training (lr, optimizer, batch, steps, clip_norm, clip_value, l1, l2, schedule, ...).
 
@@ -70,16 +88,25 @@ def train(
     if resume is not None:
         typed = {"model": model, "epochs": epochs, "validation": validation, "seed": seed}
         given = {k: v for k, v in typed.items() if v != PLAIN[k]} | options
-        objects = None if isinstance(data, str) else as_arrays("data", data)
+        objects = None if isinstance(data, str) else as_data(data)
         if isinstance(data, str) and data != PLAIN["data"]:
             given["data"] = data
         how = Again(Path(resume), limits, objects, accept_data_change)
         return trained(resumed(how, given))
-    arrays = load(data) if isinstance(data, str) else as_arrays("data", data)
+    arrays = fitted(_loaded(data, strict=strict, transform=transform), model, side)
     choices, training, sizes = split_options({"epochs": epochs, **options})
-    source = source_of(Plan(model, choices, sizes, train=training, seed=seed), arrays)
+    source = source_of(Plan(model, choices, sizes, train=training, seed=seed, side=side), arrays)
     folder = new_folder(model) if run is None else Path(run)
     return trained(prepared(source, arrays, validation, seed, folder, limits))
+
+
+def _loaded(
+    data: object, *, strict: bool = False, transform: Callable[[Any], Any] | None = None
+) -> Arrays:
+    if not isinstance(data, str | Path):
+        return as_data(data)
+    arrays = load(str(data))
+    return arrays if not strict and transform is None else with_files(arrays, strict, transform)
 
 
 def new_folder(model: str) -> Path:

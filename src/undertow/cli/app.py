@@ -11,6 +11,7 @@ import typer
 from undertow.cli import (
     check,
     compare,
+    data,
     demo,
     diagnose,
     doctor,
@@ -43,6 +44,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("summary", summary.summary),
     ("check", check.check),
     ("train", train.train),
+    ("data", data.data),
     ("run", run.run),
     ("repair", repair.repair),
     ("diagnose", diagnose.diagnose),

@@ -19,6 +19,21 @@ LENGTH: o.Group = {
     "schedule": (Annotated[str, typer.Option(help="constant or cosine.")], "constant"),
     "warm_up": (Annotated[int, typer.Option(min=0, help="Steps of linear warm-up.")], 0),
     "validation": (o.Validation, 0.2),
+    "side": (
+        Annotated[int | None, typer.Option(min=1, help="Pixels a side; the model's own.")],
+        None,
+    ),
+    "augment": (
+        Annotated[
+            str | None,
+            typer.Option(
+                help="resized-crop or shift, flip, jitter, pca, erase: words with commas."
+            ),
+        ],
+        None,
+    ),
+    "mixup": (Annotated[float, typer.Option(min=0, help="α of mixup; 0 is off.")], 0.0),
+    "cutmix": (Annotated[float, typer.Option(min=0, help="α of cutmix; 0 is off.")], 0.0),
 }
 LIMITS: o.Group = {
     "resume": (
@@ -36,6 +51,10 @@ LIMITS: o.Group = {
         None,
     ),
     "workers": (Annotated[int, typer.Option(min=0, help="Processes that read samples.")], 0),
+    "strict": (
+        Annotated[bool, typer.Option("--strict", help="Stop at the first bad image.")],
+        False,
+    ),
     "accept_data_change": (
         Annotated[
             bool, typer.Option("--accept-data-change", help="Resume although the data changed.")
@@ -80,10 +99,12 @@ def train(
 def _new(given: dict[str, Any]) -> Any:
     from pathlib import Path
 
+    from undertow.api.data import with_files
     from undertow.api.target import data_for
-    from undertow.api.train import new_folder, prepared
+    from undertow.api.train import fitted, new_folder, prepared
 
-    arrays = data_for(given["data"], None)
+    arrays = with_files(data_for(given["data"], None), given["strict"])
+    arrays = fitted(arrays, given["model"], given["side"])
     made = o.source(given["model"], arrays, given)
     folder = Path(given["run"]) if given["run"] else new_folder(given["model"])
     return prepared(made, arrays, given["validation"], given["seed"], folder, _limits(given))

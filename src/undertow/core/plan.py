@@ -85,7 +85,8 @@ class TrainChoices:
 class Plan:
     """One run, in names and numbers only: it can be stored, compared and run again.
 
-    `data` is the source as typed, "" for data given as objects; `validation` the share held back.
+    `data` is the source as typed, "" for data given as objects; `validation` the share held back;
+    `side` the pixels a side images are brought to, None the model's own.
     """
 
     model: str
@@ -98,6 +99,7 @@ class Plan:
     seed: int = 0
     data: str = ""
     validation: float = 0.2
+    side: int | None = None
 
     def edit(self, edits: Iterable[Edit]) -> "Plan":
         """The same plan with each edit's field set; idempotent, as an edit sets a value.

@@ -12,28 +12,39 @@ import torch
 from torch import Tensor
 
 from undertow.core.errors import UsageError
+from undertow.data.items import Items
+from undertow.data.pixels import Pixels, Scale
 
 MOST = 8 * 2**30  # bytes: an .npz that unpacks to more is refused unread
 SYNTHETIC = re.compile(r"synthetic:(\d+)x(\d+)x(\d+):(\d+)")
 SYNTHETIC_SAMPLES = 1024
-READABLE = "digits, synthetic:CxHxW:CLASSES or a .npz file with x and y"
+READABLE = (
+    "digits, synthetic:CxHxW:CLASSES or a .npz file with x and y; or a folder of class folders,"
+    " a .csv of path,label, an IDX or CIFAR-binary file"
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Arrays:
-    """A data set in memory: x (N, ...) float32, y (N,) int64 classes or (N, ...) float32 targets.
+    """A data set: x (N, ...) float32, y (N,) int64 classes or (N, ...) float32 targets.
 
-    `classes` is 0 where y is not class numbers; `standardise` says whether the source is brought
-    to mean 0 and standard deviation 1 unless asked otherwise. `origin` is what `load` reads it
-    from again, from any folder; "" for data given as objects.
+    `x` is a tensor, or images or items that become one when they are indexed. `classes` is 0
+    where y is not class numbers; `standardise` says whether the source is brought to mean 0 and
+    standard deviation 1 unless asked otherwise. `origin` is what `load` reads it from again, from
+    any folder; "" for data given as objects. `names` are those of the classes; `validation` and
+    `test` are parts the source itself sets aside; `scale` is what `x` was divided by.
     """
 
     name: str
-    x: Tensor
+    x: Tensor | Pixels | Items
     y: Tensor
     classes: int
     standardise: bool
     origin: str = ""
+    names: tuple[str, ...] = ()
+    validation: "Arrays | None" = None
+    test: "Arrays | None" = None
+    scale: Scale | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -44,13 +55,15 @@ class Arrays:
     def fingerprint(self) -> str:
         """16 hex digits of the SHA-256 over shapes and bytes of x and y."""
         digest = hashlib.sha256(f"{tuple(self.x.shape)}{tuple(self.y.shape)}".encode())
-        digest.update(self.x.contiguous().numpy().tobytes())
+        x = self.x
+        digest.update(x.contiguous().numpy().tobytes() if isinstance(x, Tensor) else x.digest())
         digest.update(self.y.contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
 
     def take(self, index: Tensor) -> "Arrays":
         """The samples of an index, (K,) -> K samples."""
-        return replace(self, x=self.x[index], y=self.y[index])
+        x = self.x[index] if isinstance(self.x, Tensor) else self.x.take(index)
+        return replace(self, x=x, y=self.y[index], validation=None, test=None)
 
 
 def load(source: str) -> Arrays:
@@ -67,7 +80,30 @@ def load(source: str) -> Arrays:
     path = Path(source)
     if path.suffix == ".npz":
         return replace(_npz(path), origin=str(path.resolve()))
-    raise UsageError(f"data={source!r} cannot be read; give {READABLE}")
+    if not path.exists():
+        known = f"data={source!r} cannot be read" if path.suffix == "" else f"{path} does not exist"
+        raise UsageError(f"{known}; give {READABLE}")
+    return _files(path)
+
+
+def _files(path: Path) -> Arrays:
+    """Image folders, CSV, IDX, CIFAR binaries; their readers are loaded only when one is given."""
+    from undertow.data import binary, folder
+
+    if path.is_dir():
+        return binary.cifar(path) if any(path.glob("*.bin")) else folder.folder(path)
+    if path.suffix.lower() == ".csv":
+        return folder.table(path)
+    if path.suffix == ".bin":
+        return binary.cifar(path)
+    if "idx" in path.name or path.name.removesuffix(".gz").endswith("-ubyte"):
+        return binary.idx(path)
+    if binary.is_pickled_cifar(path) or path.suffix in (".pkl", ".pickle", ".pt", ".pth"):
+        raise UsageError(
+            f"{path} is pickled, and reading it could run anything; give the binary form of the"
+            " same data (for CIFAR: cifar-10-binary.tar.gz), or an .npz file"
+        )
+    raise UsageError(f"{path} cannot be read; give {READABLE}")
 
 
 def _digits() -> Arrays:

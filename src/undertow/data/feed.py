@@ -1,12 +1,23 @@
-"""From an order of samples to the micro-batches of each step."""
+"""From an order of samples to the micro-batches of each step: read, augmented, mixed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
+from undertow.core.errors import EnvironmentFaultError, UsageError
 from undertow.data.arrays import Arrays
+from undertow.data.augment import COLOURS, augmented, generator, words
 from undertow.data.order import Order
+
+PATIENCE = 120.0  # seconds a reading process may take for a batch before it counts as dead
+AHEAD = 2  # batches each reading process prepares
+EVEN = 0.5
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +41,175 @@ class Group:
     labels: Tensor
 
 
-def groups(data: Arrays, order: Order, start: int, end: int) -> Iterator[Group]:
-    """The groups of steps `start` to `end` (excluded), whatever was run before."""
-    epoch, permutation = -1, None
-    for step in range(start, end):
-        if permutation is None or step // order.epoch != epoch:
-            epoch = step // order.epoch
-            permutation = order.permutation(epoch)
-        everyone, mine = order.step(step, permutation)
-        yield Group(tuple(Micro(data.x[i], data.y[i]) for i in mine), data.y[everyone])
+@dataclass(frozen=True, eq=False)
+class Feed:
+    """How samples are read.
+
+    Attributes:
+        data: the training part.
+        order: which samples make which step.
+        augment: words.
+        mixup: α of mixup's Beta(α, α), 0 for none (Zhang et al. 2018).
+        cutmix: likewise (Yun et al. 2019); where both are set, one of them is drawn a batch.
+        workers: processes that read, 0 for none.
+        device: where the batches go.
+        channels_last: layout of four-dimensional inputs.
+    """
+
+    data: Arrays
+    order: Order
+    augment: tuple[str, ...] = ()
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    workers: int = 0
+    device: torch.device = CPU
+    channels_last: bool = False
+
+    def groups(self, start: int, end: int) -> Iterator[Group]:
+        """The groups of steps `start` to `end` (excluded), whatever was run before.
+
+        Raises:
+            EnvironmentFaultError: a reading process died or was too slow.
+        """
+        batches = self._batches(start, end)
+        for step, everyone, mine in self._plan(start, end):
+            micro = tuple(
+                self._micro(next(batches), self.data.y[i], step, at) for at, i in enumerate(mine)
+            )
+            yield Group(micro, self.data.y[everyone].to(self.device))
+
+    def _plan(self, start: int, end: int) -> Iterator[tuple[int, Tensor, tuple[Tensor, ...]]]:
+        epoch, permutation = -1, None
+        for step in range(start, end):
+            if permutation is None or step // self.order.epoch != epoch:
+                epoch = step // self.order.epoch
+                permutation = self.order.permutation(epoch)
+            yield step, *self.order.step(step, permutation)
+
+    def _keys(self, start: int, end: int) -> Iterator[list[tuple[int, int]]]:
+        """(epoch, place) of every sample, a list a micro-batch."""
+        for step, _, mine in self._plan(start, end):
+            for part in mine:
+                yield [(step // self.order.epoch, at) for at in part.tolist()]
+
+    def _batches(self, start: int, end: int) -> Iterator[Tensor]:
+        reader = _Reader(self.data, self.order.seed, self.augment)
+        if not self.workers:
+            yield from (reader.batch(keys) for keys in self._keys(start, end))
+            return
+        loader = DataLoader(
+            reader,
+            batch_sampler=_Lists(self._keys(start, end)),
+            num_workers=self.workers,
+            collate_fn=_as_is,
+            timeout=PATIENCE,
+            prefetch_factor=AHEAD,
+            generator=torch.Generator(),  # else it would draw from the global random state
+            pin_memory=self.device.type == "cuda",
+        )
+        try:
+            for made, bad in loader:
+                if bad:
+                    reader.bad.update(bad)
+                yield made
+        except RuntimeError as error:
+            if isinstance(error, EnvironmentFaultError):
+                raise
+            raise EnvironmentFaultError(
+                f"a process that reads samples failed: {error}; resume, with --workers 0 to see why"
+            ) from error
+
+    def _micro(self, x: Tensor, y: Tensor, step: int, at: int) -> Micro:
+        """Finished on the device: floats, scaled, laid out, mixed."""
+        x = x.to(self.device, non_blocking=True)
+        if not isinstance(self.data.x, Tensor):
+            x = self.data.x.finish(x)
+        if self.channels_last and x.ndim == 4:
+            x = x.contiguous(memory_format=torch.channels_last)
+        made = Micro(x, y.to(self.device))
+        if not self.mixup and not self.cutmix:
+            return made
+        key = [self.order.seed, step, at, self.order.rank]
+        return mixed(made, self.mixup, self.cutmix, np.random.default_rng(key))
+
+
+def mixed(micro: Micro, mixup: float, cutmix: float, rng: np.random.Generator) -> Micro:
+    """A batch mixed with a shuffled copy of itself: inputs blended, or boxes exchanged."""
+    order = torch.from_numpy(rng.permutation(len(micro.x)))
+    cut = bool(cutmix) and (not mixup or rng.random() < EVEN)
+    alpha = cutmix if cut else mixup
+    share = float(rng.beta(alpha, alpha))
+    other = micro.x[order]
+    if not cut:
+        return Micro(micro.x * share + other * (1 - share), micro.y, micro.y[order], share)
+    height, width = micro.x.shape[2:]
+    h, w = round(height * (1 - share) ** 0.5), round(width * (1 - share) ** 0.5)
+    top, left = int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1))
+    x = micro.x.clone()
+    x[..., top : top + h, left : left + w] = other[..., top : top + h, left : left + w]
+    return Micro(x, micro.y, micro.y[order], 1 - h * w / (height * width))
+
+
+def checked(data: Arrays, augment: str | None) -> tuple[str, ...]:
+    """The words of augmentation that fit the data.
+
+    Raises:
+        UsageError: an unknown word, or one that needs images this data set does not have.
+    """
+    wanted = words(augment)
+    if wanted and len(data.shape) != 3:
+        raise UsageError(f"augment={augment!r} needs images (channels, height, width), not vectors")
+    coloured = [w for w in wanted if w in COLOURS]
+    if coloured and data.shape[0] != 3:
+        raise UsageError(
+            f"augment={coloured[0]} needs three channels, the data have {data.shape[0]}"
+        )
+    if coloured and isinstance(data.x, Tensor):
+        raise UsageError(
+            f"augment={coloured[0]} needs images of 0..255; floats have no known range"
+        )
+    return wanted
+
+
+class _Reader(Dataset[Any]):
+    """Samples by (epoch, place), read where this is run: here or in a reading process."""
+
+    def __init__(self, data: Arrays, seed: int, augment: tuple[str, ...]) -> None:
+        self.x, self.seed, self.augment = data.x, seed, augment
+
+    @property
+    def bad(self) -> dict[str, str]:
+        """Files that could not be read, with the reason."""
+        found: dict[str, str] = getattr(getattr(self.x, "source", None), "bad", {})
+        return found
+
+    def batch(self, keys: Sequence[tuple[int, int]]) -> Tensor:
+        """The samples of a micro-batch, not finished."""
+        if isinstance(self.x, Tensor) and not self.augment:
+            return self.x[[at for _, at in keys]]
+        return torch.stack([self._one(epoch, at) for epoch, at in keys])
+
+    def __getitems__(self, keys: list[tuple[int, int]]) -> tuple[Tensor, dict[str, str]]:
+        """The same, with the bad files this process knows of."""
+        return self.batch(keys), dict(self.bad)
+
+    def _one(self, epoch: int, at: int) -> Tensor:
+        if not isinstance(self.x, Tensor):
+            return self.x.train(at, epoch, self.seed, self.augment)
+        image = self.x[at]
+        size = (int(image.shape[1]), int(image.shape[2]))
+        return augmented(image, size, self.augment, generator(self.seed, epoch, at))
+
+
+class _Lists:
+    """Keys of batches, handed out once."""
+
+    def __init__(self, keys: Iterator[list[tuple[int, int]]]) -> None:
+        self._keys = keys
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        return self._keys
+
+
+def _as_is(made: Any) -> Any:
+    return made

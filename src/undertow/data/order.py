@@ -48,7 +48,7 @@ class Order:
     def epoch(self) -> int:
         """Steps of one epoch, at least 1."""
         whole, rest = divmod(self.used, self.group)
-        return max(1, whole + (rest >= LEAST * self.world))
+        return max(1, whole + (rest >= min(LEAST, self.batch) * self.world))
 
     def permutation(self, epoch: int) -> Tensor:
         """The samples of an epoch in order, (used,)."""
@@ -70,12 +70,12 @@ class Order:
         everyone = permutation[at * self.group : end]
         mine = everyone[self.rank :: self.world]
         if at == self.epoch - 1 and len(mine) > self.batch * self.accumulate:
-            return everyone, _parts(mine, -(-len(mine) // self.accumulate))
-        return everyone, _parts(mine, self.batch)
+            return everyone, _parts(mine, -(-len(mine) // self.accumulate), self.batch)
+        return everyone, _parts(mine, self.batch, self.batch)
 
 
-def _parts(mine: Tensor, size: int) -> tuple[Tensor, ...]:
+def _parts(mine: Tensor, size: int, batch: int) -> tuple[Tensor, ...]:
     parts = list(mine.split(size))
-    if len(parts) > 1 and len(parts[-1]) < LEAST:
+    if len(parts) > 1 and len(parts[-1]) < min(LEAST, batch):
         parts[-2:] = [torch.cat(parts[-2:])]
     return tuple(parts)

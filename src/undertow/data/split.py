@@ -8,6 +8,10 @@ from torch import Tensor
 
 from undertow.core.errors import UsageError
 from undertow.data.arrays import Arrays
+from undertow.data.items import Items
+from undertow.data.pixels import Pixels, Scale
+
+LEAST = 2  # samples of a class of which one may be held back
 
 
 def hold_back(data: Arrays, share: float, seed: int) -> tuple[Arrays, Arrays]:
@@ -23,7 +27,30 @@ def hold_back(data: Arrays, share: float, seed: int) -> tuple[Arrays, Arrays]:
     if held < 1 or held >= n:
         raise UsageError(f"validation={share} of {n} samples leaves a part empty; give more data")
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    if data.classes:
+        order = order[_strata(data.y[order], held)]
     return data.take(order[held:]), data.take(order[:held])
+
+
+def _strata(y: Tensor, held: int) -> Tensor:
+    """An order of samples whose first `held` have every class at the share it has in all.
+
+    Each class gives its whole quota; what is left goes to the largest fractions, and a class's
+    only sample stays for training as long as others can be given.
+    """
+    counts = y.bincount()
+    quota = counts.double() * held / len(y)
+    taken = torch.minimum(quota.floor().long(), (counts - 1).clamp_min(0))
+    while int(taken.sum()) < held:
+        room = counts - taken
+        rest = (quota - taken) - 2.0 * (room < LEAST).double() - 4.0 * (room < 1).double() * len(y)
+        taken[int(rest.argmax())] += 1
+    place = torch.zeros_like(y)  # of each sample among those of its class, in the order
+    for label in counts.nonzero().flatten().tolist():
+        mine = y == label
+        place[mine] = torch.arange(int(counts[label]))
+    first = place < taken[y]
+    return torch.cat((first.nonzero().flatten(), (~first).nonzero().flatten()))
 
 
 def standardised(train: Arrays, *others: Arrays) -> tuple[Arrays, ...]:
@@ -31,11 +58,24 @@ def standardised(train: Arrays, *others: Arrays) -> tuple[Arrays, ...]:
 
     Images (N, C, H, W) a channel, vectors (N, F) a feature; constant ones are only centred.
     """
+    if isinstance(train.x, Pixels):
+        scale = train.x.statistics()
+        return tuple(
+            replace(part, x=_scaled(part.x, scale), scale=scale) for part in (train, *others)
+        )
+    if not isinstance(train.x, Tensor):
+        return train, *others  # a user's own items are taken as they are
     over = [0] if train.x.ndim == 2 else [d for d in range(train.x.ndim) if d != 1]
     mean = train.x.mean(over, keepdim=True)
     std = train.x.std(over, keepdim=True, correction=0)
     std = torch.where(std > 0, std, torch.ones_like(std))
-    return tuple(replace(part, x=(part.x - mean) / std) for part in (train, *others))
+    scale = Scale(tuple(mean.flatten().tolist()), tuple(std.flatten().tolist()))
+    return tuple(replace(p, x=(p.x[:] - mean) / std, scale=scale) for p in (train, *others))
+
+
+def _scaled(x: Tensor | Pixels | Items, scale: Scale) -> Pixels:
+    assert isinstance(x, Pixels)  # parts of one data set are of one kind
+    return replace(x, scale=scale)
 
 
 def batches(data: Arrays, size: int, seed: int, steps: int) -> Iterator[tuple[Tensor, Tensor]]:

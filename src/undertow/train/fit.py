@@ -7,7 +7,6 @@ from contextlib import ExitStack
 
 from undertow.core.record import Scalars
 from undertow.core.run import Evaluation, Run
-from undertow.data.feed import groups
 from undertow.instrument.watch import Watch
 from undertow.train.job import NO_LIMITS, Job, Limits
 from undertow.train.log import Log
@@ -69,7 +68,7 @@ def _how(job: Job, log: Log) -> How:
 def _loop(job: Job, log: Log, each: Each, stop: Stop) -> bool:
     """Whether it was interrupted."""
     began = time.monotonic()
-    feed = groups(job.train, job.order, log.step, job.total)
+    feed = job.feed.groups(log.step, job.total)
     for done in walk(job.net, job.optimizer, feed, _how(job, log), log.step):
         log.took(done)
         due = _due(job, done.scalars.step + 1)

@@ -6,11 +6,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 from torch.optim import Optimizer
 
 from undertow.core.plan import Plan, TrainChoices
 from undertow.data.arrays import Arrays
+from undertow.data.feed import Feed, checked
 from undertow.data.order import Order
 from undertow.nn.loss import Criterion
 from undertow.train.ranks import ALONE, Ranks
@@ -79,6 +81,26 @@ class Job:
             self.ranks.rank,
             self.ranks.world,
         )
+
+    @cached_property
+    def feed(self) -> Feed:
+        """How samples are read, augmented and mixed."""
+        choices = self.choices
+        return Feed(
+            self.train,
+            self.order,
+            checked(self.train, choices.augment),
+            choices.mixup,
+            choices.cutmix,
+            self.limits.workers,
+            self.device,
+            choices.channels_last,
+        )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the net is."""
+        return next((p.device for p in self.net.parameters()), torch.device("cpu"))
 
     @property
     def epoch(self) -> int:

@@ -133,6 +133,9 @@ class Log:
             said.append(f"clipped {self.clipped} of {self.step} steps{word}")
         if self.skipped:
             said.append(f"skipped {self.skipped} of {self.step} steps (fp16 overflow)")
+        bad = getattr(getattr(self.job.train.x, "source", None), "bad", {})
+        if bad:
+            said.append(f"{len(bad)} images could not be read: {'; '.join(list(bad.values())[:5])}")
         if self.enough and self.best is not None:
             said.append(f"stopped early: no better evaluation since step {self.best.step}")
         return tuple(said)

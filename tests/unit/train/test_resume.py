@@ -20,7 +20,7 @@ from undertow.diagnosis.engine import diagnose
 from undertow.instrument.watch import Watch
 from undertow.preflight import guarded
 from undertow.record.store import read_run
-from undertow.train import checkpoint
+from undertow.train import checkpoint, state
 from undertow.train.fit import Job, Limits, fit
 
 State = dict[str, Tensor]
@@ -157,7 +157,7 @@ def test_a_checkpoint_without_the_random_state_would_be_caught(
     whole = make(tmp_path / "whole", PLAIN)
     run(whole)
     killed(make(tmp_path / "cut", PLAIN), 4)
-    monkeypatch.setattr("undertow.train.state.restore_random", lambda *_: None)
+    monkeypatch.setattr(state, "restore_random", lambda *_: None)
     again = replace(make(tmp_path / "cut", PLAIN), resume=True)
     run(again)
     assert not same(everything(whole), everything(again))

@@ -1,0 +1,114 @@
+"""One image file as uint8: limits first, then EXIF, modes, and for training a scaled decode."""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from undertow.core.errors import UndertowError
+
+MOST = 89_478_485  # pixels, Pillow's own first limit: 256 MiB as RGB; more is a bomb or a map
+DRAFT = 2  # times the need from which a JPEG is decoded at a reduced scale, in training only
+DEEP = 257  # 16-bit levels of one 8-bit level: 65535 / 255
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
+GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
+
+
+class BadImageError(UndertowError, ValueError):
+    """An image that cannot be read; the text names the file and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What an image says of itself before it is decoded."""
+
+    kind: str
+    mode: str
+    width: int
+    height: int
+    rotated: bool
+
+    @property
+    def grey(self) -> bool:
+        """Whether it holds one channel."""
+        return self.mode in GREY
+
+
+def header(path: Path) -> Header:
+    """Kind, mode and size of an image, read without decoding it.
+
+    Raises:
+        BadImageError: no image, or more pixels than the limit.
+    """
+    with _opened(path) as image:
+        turned = image.getexif().get(0x0112, 1) not in (0, 1)
+        return Header(image.format or "", image.mode, *image.size, turned)
+
+
+def decode(path: Path, channels: int, need: int | None = None) -> Tensor:
+    """An image as uint8 (channels, H, W), upright.
+
+    Args:
+        path: of the file.
+        channels: 1 for grey, 3 for RGB; any mode is converted, alpha dropped, 16 bit scaled.
+        need: shorter side in pixels that is enough: a JPEG of twice that is decoded at a reduced
+            scale (training only: pixels differ by up to 6 levels); None decodes in full.
+
+    Raises:
+        BadImageError: no image, a truncated one, or more pixels than the limit.
+    """
+    with _opened(path) as image:
+        try:
+            if need is not None and min(image.size) >= DRAFT * need:
+                image.draft("RGB" if channels == 3 else "L", (need, need))
+            upright = ImageOps.exif_transpose(image)
+            array = np.array(_converted(upright, channels))
+        except (OSError, SyntaxError, ValueError, MemoryError, IndexError, TypeError) as error:
+            raise BadImageError(f"{path}: {error}") from error
+    tensor = torch.from_numpy(array)
+    return tensor.unsqueeze(0) if tensor.ndim == 2 else tensor.permute(2, 0, 1)
+
+
+def picture(path: Path) -> Image.Image:
+    """An image as Pillow has it, upright, for a user's own transform.
+
+    Raises:
+        BadImageError: no image, a truncated one, or more pixels than the limit.
+    """
+    with _opened(path) as image:
+        try:
+            return ImageOps.exif_transpose(image).convert("RGB")
+        except (OSError, SyntaxError, ValueError, MemoryError) as error:
+            raise BadImageError(f"{path}: {error}") from error
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # judged below
+            image = Image.open(path)
+    except UnidentifiedImageError as error:
+        raise BadImageError(f"{path}: not an image Pillow knows") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadImageError(f"{path}: {error}") from error
+    if image.width * image.height > MOST:
+        size = f"{image.width}x{image.height}"
+        image.close()
+        raise BadImageError(f"{path}: {size} is more than the limit of {MOST:,} pixels")
+    return image
+
+
+def _converted(image: Image.Image, channels: int) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bit, or 32 bit holding 16
+        deep = np.asarray(image).astype(np.int64)
+        image = Image.fromarray((deep.clip(0, 65535) // DEEP).astype(np.uint8))
+    elif image.mode == "F":
+        image = Image.fromarray(np.asarray(image).clip(0, 255).astype(np.uint8))
+    wanted = "RGB" if channels == 3 else "L"
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")  # else Pillow warns that it is lost
+    return image if image.mode == wanted else image.convert(wanted)

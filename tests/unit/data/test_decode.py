@@ -1,0 +1,93 @@
+"""Every kind of image file becomes upright uint8; what is none is named."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from undertow.data import decode as module
+from undertow.data.decode import BadImageError, decode, header, picture
+
+from .pictures import colours, save
+
+
+def test_a_png_comes_back_exactly(tmp_path: Path) -> None:
+    found = decode(save(tmp_path / "a.png"), 3)
+    assert found.dtype == torch.uint8
+    assert torch.equal(found, torch.from_numpy(colours()).permute(2, 0, 1))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
+    turns = {1: (0, 0), 2: (0, 1), 3: (2, 0), 4: (2, 1), 5: (3, 1), 6: (1, 0), 7: (1, 1), 8: (3, 0)}
+    image = Image.fromarray(colours())
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = np.asarray(image)
+    turn, mirror = turns[orientation]
+    stored = np.rot90(stored, turn)  # what a camera held that way would have stored
+    stored = stored[:, ::-1] if mirror else stored
+    path = tmp_path / "a.png"
+    Image.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif)
+    assert header(path).rotated == (orientation != 1)
+    assert torch.equal(decode(path, 3).permute(1, 2, 0), torch.from_numpy(colours()))
+    assert picture(path).size == (30, 24)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("a.png", "L"), ("a.png", "P"), ("a.png", "RGBA"), ("a.png", "1"), ("a.png", "LA"),
+     ("a.jpg", "CMYK"), ("a.gif", "P"), ("a.bmp", "RGB"), ("a.webp", "RGB"), ("a.jpg", "L")],
+)  # fmt: skip
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_mode_is_converted(tmp_path: Path, name: str, mode: str, channels: int) -> None:
+    found = decode(save(tmp_path / name, mode=mode), channels)
+    assert (found.dtype, tuple(found.shape)) == (torch.uint8, (channels, 24, 30))
+    grey = np.asarray(Image.fromarray(colours()).convert("L")).astype(float)
+    limit = 70 if mode == "1" else 30
+    assert abs(found.double().mean() - grey.mean()) < limit
+
+
+def test_sixteen_bits_are_scaled_to_eight(tmp_path: Path) -> None:
+    deep = np.linspace(0, 65535, 24 * 30).reshape(24, 30).astype(np.uint16)
+    path = tmp_path / "a.png"
+    Image.fromarray(deep).save(path)
+    found = decode(path, 1)[0].numpy()
+    assert np.array_equal(found, (deep // 257).astype(np.uint8))
+    assert (found.min(), found.max()) == (0, 255)
+
+
+def test_a_draft_is_smaller_and_only_where_it_was_asked_for(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.jpg", 400, 480)
+    assert tuple(decode(path, 3).shape) == (3, 400, 480)
+    small = decode(path, 3, need=100)
+    assert min(small.shape[1:]) >= 100
+    assert min(small.shape[1:]) < 400
+    assert tuple(decode(path, 3, need=201).shape) == (3, 400, 480)  # less than twice the need
+
+
+def test_what_is_no_image_is_named(tmp_path: Path) -> None:
+    text, empty, cut = tmp_path / "t.jpg", tmp_path / "e.png", tmp_path / "c.jpg"
+    text.write_text("not a picture")
+    empty.write_bytes(b"")
+    whole = save(tmp_path / "w.jpg").read_bytes()
+    cut.write_bytes(whole[: len(whole) // 2])
+    for path, why in ((text, "not an image"), (empty, "not an image"), (cut, "[Tt]runcated")):
+        with pytest.raises(BadImageError, match=f"{path.name}.*{why}"):
+            decode(path, 3)
+    with pytest.raises(BadImageError, match=r"w\.png.*No such file"):
+        decode(tmp_path / "w.png", 3)
+
+
+def test_a_bomb_is_refused_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "bomb.png"
+    Image.new("1", (12_000, 9_000)).save(path)  # 13 kB of file, 324 MB as RGB
+    with pytest.raises(BadImageError, match="12000x9000 is more than the limit"):
+        decode(path, 3)
+    monkeypatch.setattr(module, "MOST", 100)
+    with pytest.raises(BadImageError, match="30x24 is more than the limit of 100"):
+        header(save(tmp_path / "a.png"))
