@@ -12,6 +12,10 @@ from undertow.studies.study import Study
 
 NAMES = (
     "activations",
+    "anatomy",
+    "bottleneck",
+    "nonlinearity",
+    "activations",
     "vanishing",
     "init",
     "exploding",
@@ -34,6 +38,25 @@ NAMES = (
     "learning-rate",
     "input-scale",
     "aux",
+    "residual-block",
+    "residual-size",
+    "lesion",
+    "shortcut-types",
+    "preact",
+    "pooling",
+    "parts",
+    "small-filters",
+    "lrn",
+    "depth-ladder",
+    "vgg-init",
+    "alexnet-init",
+    "probe",
+    "transfer",
+    "calibration",
+    "activation-cost",
+    "one-by-one",
+    "branch-ablation",
+    "fault-suite",
 )
 
 __all__ = ["NAMES", "Study", "source_of", "studies", "study"]

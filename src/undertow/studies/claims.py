@@ -147,4 +147,46 @@ CLAIMS = {
     "I9": "auxiliary classifiers add supervision and gradient in the middle",
     "I10": "left out: GoogLeNet was trained without batch norm; the published form has it",
 }
-TEXTS: dict[str, Text] = {}
+TEXTS: dict[str, Text] = {
+    "A1": Text(
+        "It did, with a top-5 error of 15.3 % against 26.2 % of the second; the entry was a variant"
+        " of the net described, not the single net that is used today.",
+        "Krizhevsky et al., NIPS 2012, abstract",
+    ),
+    "A6": Text(
+        "As history it holds. Rectifiers were used before it in vision (Jarrett et al. 2009), in"
+        " Boltzmann machines (Nair & Hinton 2010) and in deep classifiers (Glorot et al. 2011).",
+        "Krizhevsky et al., NIPS 2012, sec. 3.1",
+    ),
+    "V8": Text(
+        "As history it holds. As fixed features ResNets transfer better.",
+        "Kornblith et al., CVPR 2019",
+    ),
+    "F14": Text(
+        "It is, and the default of the networks described here since AlexNet.",
+        "Nair & Hinton, ICML 2010; Glorot et al., AISTATS 2011",
+    ),
+    "S1": Text(
+        "Not every one. Adding the input makes a block residual; U-Net and DenseNet concatenate,"
+        " highway networks gate.",
+        "He et al., CVPR 2016, sec. 3; Huang et al., CVPR 2017; Srivastava et al. 2015",
+    ),
+    "S7": Text(
+        "They do: in pre-activation form 1001 layers reach an error of 4.62 % on CIFAR-10.",
+        "He et al., ECCV 2016, abstract; what depth costs without them: study degradation",
+    ),
+    "S8": Text(
+        "They did: an ensemble reached 3.57 % top-5 error on the ImageNet test set and the first"
+        " place of ILSVRC 2015, and detection on COCO gained 28 % relative.",
+        "He et al., CVPR 2016, abstract",
+    ),
+    "R1": Text(
+        "It is: up to 152 layers on ImageNet, with shortcuts around blocks of two or three.",
+        "He et al., CVPR 2016, abstract and sec. 3",
+    ),
+    "I1": Text(
+        "Not quite. Inception is the architecture; GoogLeNet is one incarnation of it, the network"
+        " of 22 layers entered in ILSVRC 2014. Inception-v2 to v4 are other networks.",
+        "Szegedy et al., CVPR 2015, abstract",
+    ),
+}

@@ -14,9 +14,9 @@ STUDY = Study(
     id="degradation",
     question="Do plain deep nets struggle because their gradients vanish?",
     vary=tuple(_arm(s, n) for s in ("none", "identity") for n in (5, 15, 35)),
-    hold=Plan("mlp", Choices(), (("width", 48),), train=TrainChoices(lr=0.05)),
+    hold=Plan("mlp", Choices(), (("width", 48),), train=TrainChoices(lr=0.02)),
     data="digits",
-    steps=80,
+    steps=100,
     measure=blocks.outcome,
     statistics=(
         Statistic("loss", "training loss of the last tenth over guessing, at most 2", training.CAP),

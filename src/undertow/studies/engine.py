@@ -188,11 +188,14 @@ def _arm(study: Study, arm: Arm, done: Sequence[Done]) -> ArmResult:
 
 def _number(stat: Statistic, values: Sequence[float | tuple[float, ...]]) -> Number:
     found = [_finite(stat, v) for v in values if not isinstance(v, tuple)]
-    return Number(stat.name, fmean(found), median(found), min(found), max(found), tuple(found))
+    mean = found[0] if len(set(found)) == 1 else fmean(found)
+    return Number(stat.name, mean, median(found), min(found), max(found), tuple(found))
 
 
 def _finite(stat: Statistic, value: float) -> float:
-    return rounded(value) if math.isfinite(value) else stat.cap
+    if not math.isfinite(value):
+        return stat.cap
+    return int(value) if float(value).is_integer() else rounded(value)  # counts stay exact
 
 
 def _thin(values: tuple[float, ...]) -> tuple[float, ...]:

@@ -35,6 +35,16 @@ STUDY = Study(
             " vanishes like any other",
         ),
         Claim(
+            "F10",
+            (
+                Expect("tanh, xavier-uniform", "<", 3.0, 0.0),
+                Expect("tanh, normal:0.01", "<", 3.0, 0.0),
+            ),
+            "depends",
+            "its slope of 1 at 0 suits deep nets, where the init keeps it there; smoothness does"
+            " not decide",
+        ),
+        Claim(
             "F17",
             (
                 Expect("relu, he-normal", "<", 3.0, 0.0),

@@ -21,7 +21,7 @@ STUDY = Study(
         train=TrainChoices(lr=0.02),
     ),
     data="digits",
-    steps=132,
+    steps=330,
     measure=changed.outcome,
     statistics=(
         Statistic("accuracy", "share of held-back digits right; chance where not finite"),

@@ -15,7 +15,7 @@ STUDY = Study(
     hold=Plan(
         "mlp",
         Choices(norm="none", init="he-normal"),
-        (("depth", 3), ("width", 64)),
+        (("depth", 3), ("width", 256)),
         train=TrainChoices(lr=0.02),
     ),
     data="digits",

@@ -16,7 +16,7 @@ STUDY = Study(
     ),
     hold=Plan("mlp", Choices(norm="none"), (("depth", 4), ("width", 64)), train=TrainChoices()),
     data="digits",
-    steps=330,
+    steps=264,
     measure=changed.speed,
     statistics=(
         Statistic(

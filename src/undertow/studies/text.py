@@ -44,11 +44,11 @@ def _setting(result: Result, pen: Pen) -> list[str]:
 def _table(result: Result, ascii_only: bool) -> Table:
     stats = result.statistics
     heads = tuple(s.name for s in stats)
+    plain = tuple((a.arm, *(_cell(a, s) for s in stats)) for a in result.arms)
+    if result.exact:  # facts of unlike units: nothing to chart
+        return Table(("", *heads), plain, (False, *(True,) * len(stats)))
     bars = _bars([a.number(stats[0].name) for a in result.arms], stats[0], ascii_only)
-    rows = tuple(
-        (a.arm, *(_cell(a, s) for s in stats), bar)
-        for a, bar in zip(result.arms, bars, strict=True)
-    )
+    rows = tuple((*row, bar) for row, bar in zip(plain, bars, strict=True))
     return Table(("", *heads, stats[0].name), rows, (False, *(True,) * len(stats), False))
 
 

@@ -20,7 +20,7 @@ STUDY = Study(
         train=TrainChoices(),
     ),
     data="digits",
-    steps=330,
+    steps=264,
     measure=changed.speed,
     statistics=(
         Statistic(

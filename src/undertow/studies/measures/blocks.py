@@ -88,7 +88,8 @@ class Net(nn.Module):
         assert isinstance(width, int)
         self.enter = nn.Sequential(nn.Flatten(), nn.Linear(features, width))
         count = int(cell.number("blocks", BLOCKS))
-        self.blocks = nn.ModuleList(Block(cell, width) for _ in range(count))
+        self.parts = [Block(cell, width) for _ in range(count)]
+        self.blocks = nn.ModuleList(self.parts)
         self.head = nn.Linear(width, classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -99,7 +100,7 @@ class Net(nn.Module):
     def run(self, x: Tensor) -> list[Tensor]:
         """The output of the first layer and of every block."""
         outs = [self.enter(x)]
-        for block in self.blocks:
+        for block in self.parts:
             outs.append(block(outs[-1]))
         return outs
 
@@ -114,7 +115,7 @@ def build(cell: Cell, features: int, classes: int) -> Net:
                 nn.init.normal_(layer.weight, 0, gain / math.sqrt(layer.in_features))
                 nn.init.zeros_(layer.bias)
         nn.init.normal_(made.head.weight, 0, 1 / math.sqrt(made.head.in_features))
-        for block in made.blocks if cell.get("zeroed") else ():
+        for block in made.parts if cell.get("zeroed") else ():
             last = [m for m in block.modules() if isinstance(m, nn.Linear)][-1]
             nn.init.zeros_(last.weight)
     return made
@@ -176,18 +177,17 @@ def lesion(cell: Cell) -> dict[str, float | tuple[float, ...]]:
     found = training.train(cell, made, data)
     intact = training.accuracy(found, data, held, cell)
     made.eval()
-    lost = tuple(intact - _without(made, block, held) for block in made.blocks)
+    lost = tuple(intact - _without(made, block, held) for block in made.parts)
     with torch.no_grad():
-        x = made.enter(held.x)
-        block = made.blocks[0]
+        x = made.enter(nets.images(held))
+        block = made.parts[0]
         block.cut = True
         moved = float((block(x) - x).abs().max())
         block.cut = False
     return {"intact": intact, "loss_of_one": sum(lost) / len(lost), "moved": moved, "each": lost}
 
 
-def _without(made: Net, block: nn.Module, held: Arrays) -> float:
-    assert isinstance(block, Block)
+def _without(made: Net, block: Block, held: Arrays) -> float:
     block.cut = True
     share = training.right_share(made, held) or 0.0
     block.cut = False
@@ -202,11 +202,10 @@ def sizes(cell: Cell) -> dict[str, float | tuple[float, ...]]:
     share = training.accuracy(found, data, held, cell)
     made.eval()
     with torch.no_grad(), single_threaded():
-        outs = made.run(held.x)
+        outs = made.run(nets.images(held))
         ratios = tuple(
             float(block.branch(x).std() / x.std())
-            for block, x in zip(made.blocks, outs[:-1], strict=True)
-            if isinstance(block, Block)
+            for block, x in zip(made.parts, outs[:-1], strict=True)
         )
     middle = sorted(ratios)[len(ratios) // 2]
     return {

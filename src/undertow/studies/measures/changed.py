@@ -74,11 +74,11 @@ def units(cell: Cell) -> dict[str, float | tuple[float, ...]]:
     data, held = nets.split(cell)
     model = made(cell, data.shape)
     acts = tuple(m for m in model.modules() if isinstance(m, nn.ReLU | nn.LeakyReLU | nn.Sigmoid))
-    first = _zeros(training.outputs(model, data.x, acts))
-    before = _silent(training.outputs(model, data.x, acts))
+    first = _zeros(training.outputs(model, nets.images(data), acts))
+    before = _silent(training.outputs(model, nets.images(data), acts))
     found = training.train(cell, model, data)
     share = training.accuracy(found, data, held, cell)
-    outs = training.outputs(model.eval(), data.x, acts)
+    outs = training.outputs(model.eval(), nets.images(data), acts)
     bad = found.bad is not None
     return {
         "dead": 1.0 if bad else _silent(outs),

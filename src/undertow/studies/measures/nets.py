@@ -34,8 +34,14 @@ def split(cell: Cell) -> tuple[Arrays, Arrays]:
     scale, shift = cell.number("scale", 1.0), cell.number("shift")
     if scale == 1.0 and shift == 0.0:
         return train, held
-    made = [Arrays(p.name, p.x * scale + shift, p.y, p.classes, False) for p in (train, held)]
+    made = [Arrays(p.name, images(p) * scale + shift, p.y, p.classes, False) for p in (train, held)]
     return made[0], made[1]
+
+
+def images(data: Arrays) -> Tensor:
+    """The samples as a tensor, which those of the studies always are."""
+    assert isinstance(data.x, Tensor)
+    return data.x
 
 
 def batch(cell: Cell) -> tuple[Tensor, Tensor]:
@@ -44,7 +50,7 @@ def batch(cell: Cell) -> tuple[Tensor, Tensor]:
         train, _ = split(cell)
         g = torch.Generator().manual_seed(cell.seed)
         pick = torch.randperm(len(train.x), generator=g)[:PROBE]
-        return train.x[pick], train.y[pick]
+        return images(train)[pick], train.y[pick]
     plan = resolve(cell.plan)
     g = torch.Generator().manual_seed(cell.seed + 1_000)
     shape = card(plan.model).shape(plan)

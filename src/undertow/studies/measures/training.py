@@ -24,6 +24,7 @@ TAIL = 0.1  # share of the steps whose mean training loss is judged
 CAP = 2.0  # a loss this many times that of guessing, or not finite, counts as this
 RE_ESTIMATE = 20  # batches over which norms are averaged again before the held-back accuracy
 NEVER = 30.0  # epochs: "never" in a search for the first epoch at the target
+LOOKS = 4  # times an epoch that the target is looked for
 TARGET = 0.95  # training accuracy that is waited for
 
 
@@ -124,13 +125,13 @@ RATES = (0.01, 0.03, 0.1, 0.3, 1.0)  # SGD with momentum .9: half decades
 
 
 def rates(cell: Cell) -> tuple[float, ...]:
-    """The rates searched for every arm: every second of the list where `few` is set."""
-    return RATES[1::2] if cell.get("few") else RATES
+    """The rates searched for every arm: the middle three where `few` is set."""
+    return RATES[1:4] if cell.get("few") else RATES
 
 
 def at_rate(cell: Cell, rate: float) -> Cell:
     """The cell at another learning rate."""
-    return Cell(cell.arm, cell.plan.edit([Edit("lr", rate)]), cell.given, cell.data, cell.steps)
+    return replace(cell, plan=cell.plan.edit([Edit("lr", rate)]))
 
 
 def epochs_to_target(
@@ -152,13 +153,14 @@ def _epochs(cell: Cell, model: nn.Module, data: Arrays) -> float:
     optimizer = from_choices(cell.plan.train, model.parameters())
     size = cell.plan.train.batch
     each = len(data.x) // size
+    look = max(1, each // LOOKS)
     order = batches(data, size, cell.seed, cell.steps)
     with guarded(cell.seed):
         walk = steps(model, optimizer, order, F.cross_entropy, penalties(cell.plan.train))
         for done, (scalars, _, _) in zip(count(1), walk, strict=False):
             if scalars.loss is None or not math.isfinite(scalars.loss):
                 return NEVER
-            if done % each == 0 and (right_share(model, data) or 0.0) >= TARGET:
+            if done % look == 0 and (right_share(model, data) or 0.0) >= TARGET:
                 return done / each
             model.train()
     return NEVER
