@@ -10,6 +10,7 @@ from undertow.core.finding import Diagnosis, Experiment, Reading
 from undertow.core.record import Layer, Record, Snapshot
 from undertow.experiment.variants import Variant, pairs, singles
 from undertow.instrument.probe import Probe
+from undertow.nn.copying import redrawn
 from undertow.preflight import tiers
 from undertow.preflight.case import Case, Deadline
 
@@ -105,15 +106,19 @@ class _Bench:
         changed = variant.change(case, self.record.layers)
         snap, layers = _start(changed)
         made = changed.optimizer or tiers.base_optimizer(self._rate())
-        steps = max(1, self.record.probe_steps)
-        losses = tiers.one_batch(
-            changed,
-            changed.fresh(),
-            made,
-            self.record.const_loss,
-            steps=steps,
-            deadline=self.deadline,
-            futile=math.ceil(FUTILE * steps),
+        steps = 0 if variant.quick else max(1, self.record.probe_steps)
+        losses = (
+            ()
+            if variant.quick
+            else tiers.one_batch(
+                changed,
+                changed.fresh(),
+                made,
+                self.record.const_loss,
+                steps=steps,
+                deadline=self.deadline,
+                futile=math.ceil(FUTILE * steps),
+            )
         )
         again = replace(self.record, layers=layers, snapshots=(snap,), one_batch=losses)
         return _reading(again, self.stat)
@@ -122,18 +127,13 @@ class _Bench:
         return float(dict(self.record.facts).get("probe_lr", tiers.BASE))
 
     def _again(self, variant: Variant, first: Reading) -> int:
-        """In how many of two starts the batch is learned; foreign nets have one start only."""
+        """In how many of two starts the batch is learned; a foreign net's second is redrawn."""
         won = int(_learns(first))
-        if not won or self.case.plan is None or self.deadline.over:
+        if not won or self.deadline.over:
             return SEEDS * won
-        other = replace(
-            self.case,
-            seed=self.case.seed + 1,
-            plan=replace(self.case.plan, seed=self.case.plan.seed + 1),
-        )
         if not variant.edits or variant.edits[0].field in ("lr", "standardise", "clip_norm"):
             return SEEDS
-        return won + int(_learns(self._measured(variant, other)))
+        return won + int(_learns(self._measured(variant, _restarted(self.case))))
 
     def _judged(self, variant: Variant, after: Reading, agree: int) -> Experiment:
         moved = _moved(self.before, after)
@@ -169,6 +169,14 @@ class _Bench:
             edits=variant.edits,
             why=why,
         )
+
+
+def _restarted(case: Case) -> Case:
+    """The same case from another draw of its own initialisation."""
+    seed = case.seed + 1
+    if case.plan is None:
+        return replace(case, seed=seed, net=redrawn(case.net, seed))
+    return replace(case, seed=seed, plan=replace(case.plan, seed=case.plan.seed + 1))
 
 
 def _start(case: Case) -> tuple[Snapshot, tuple[Layer, ...]]:

@@ -12,25 +12,33 @@ from undertow.core.plan import Edit
 from undertow.core.record import Layer, Record
 from undertow.models import build_plan
 from undertow.nn import surgery
+from undertow.nn.blocks import shape_preserving
+from undertow.nn.copying import redrawn
 from undertow.nn.optimizer import scaled
 from undertow.preflight.case import Case
 
 ADAM = 1e-3  # Adam's usual rate (Kingma & Ba 2015, sec. 2)
 CLIP = 1.0  # global L2 norm
 RATES = (0.1, 0.01, 0.001, 10.0, 100.0)  # factors on the user's rate; the line probe may add one
+SCALE = "scale of hidden weights"  # tells by the helpful direction vanishing from exploding
+SCALES = (0.02, 0.1, 0.5, 2.0, 5.0, 20.0)
 SHALLOW = 3  # layers of the shallower twin
 IMAGE_DIMS = 3
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A factor, what it is set to, the plan's edits, and how a case is changed."""
+    """A factor, what it is set to, the plan's edits, and how a case is changed.
+
+    `quick`: only its statistics are measured, without probe steps.
+    """
 
     factor: str
     name: str
     change: Callable[[Case, Sequence[Layer]], Case]
     edits: tuple[Edit, ...] = ()
     price: int = 1
+    quick: bool = False
 
 
 def built(case: Case, edits: tuple[Edit, ...]) -> Case:
@@ -52,7 +60,9 @@ def edited(case: Case, layers: Sequence[Layer], edits: tuple[Edit, ...]) -> Case
     """The case with the edits made on its plan where it has one, else on a copy of the module."""
     if case.plan is not None:
         return built(case, edits)
-    return replace(case, net=surgery.edited(case.net, edits, layers, case.seed))
+    skips = any(e.field == "skip" for e in edits)
+    blocks = shape_preserving(case.fresh(), case.run) if skips else ()
+    return replace(case, net=surgery.edited(case.net, edits, layers, case.seed, blocks))
 
 
 def standardised(case: Case, _: Sequence[Layer]) -> Case:
@@ -86,7 +96,7 @@ def _clip(case: Case, _: Sequence[Layer]) -> Case:
 
 def _redrawn(case: Case, _: Sequence[Layer]) -> Case:
     if case.plan is None:
-        raise UsageError("the start's own initialisation is not known")
+        return replace(case, net=redrawn(case.net, case.seed + 1))
     return built(replace(case, plan=replace(case.plan, seed=case.plan.seed + 1)), ())
 
 
@@ -109,6 +119,7 @@ def singles(record: Record) -> tuple[Variant, ...]:
         Variant("learning-rate", "adam", _adam, (Edit("optimizer", "adam"), Edit("lr", ADAM)), 2),
         Variant("learning-rate", "clip-norm 1", _clip, (Edit("clip_norm", CLIP),)),
         *_depth(record),
+        *(_scale(f) for f in SCALES),
         Variant("decoy", "same init, drawn again", _redrawn),
     )
 
@@ -130,6 +141,13 @@ def pairs(record: Record) -> tuple[Variant, ...]:
         _both("input-scale + initialisation", "standardised, he-normal", standardised, "he-normal"),
         *(_with_rate(record, f) for f in (0.1, 10.0, 100.0) if record.optimizer.lr is not None),
     )
+
+
+def _scale(factor: float) -> Variant:
+    def change(case: Case, layers: Sequence[Layer]) -> Case:
+        return replace(case, net=surgery.scaled_weights(case.net, factor, layers))
+
+    return Variant(SCALE, f"× {factor:g}", change, quick=True)
 
 
 def _both(
@@ -185,7 +203,9 @@ def _rates(record: Record) -> tuple[Variant, ...]:
 
 
 def _depth(record: Record) -> tuple[Variant, ...]:
-    if record.plan is None or "depth" not in dict(record.plan.sizes):
+    if record.plan is None:
+        return (_net("depth", "skip", ("skip", "projection")),)
+    if "depth" not in dict(record.plan.sizes):
         return ()
     deep = dict(record.plan.sizes)["depth"]
     shallower = (_net("depth", f"{SHALLOW} layers", ("depth", SHALLOW)),)

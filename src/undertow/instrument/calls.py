@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.parameter import is_lazy
+
+from undertow.nn.functional import functions
 
 MATRIX = 2  # dimensions from which on a parameter is a weight and no bias or scale
 NORMS: tuple[tuple[str, tuple[type[nn.Module], ...]], ...] = (
@@ -20,36 +21,7 @@ NORMS: tuple[tuple[str, tuple[type[nn.Module], ...]], ...] = (
 WORDLESS = (  # activations of torch that have no word: the row is still read behind them
     *(nn.LogSigmoid, nn.Threshold, nn.Tanhshrink, nn.Softshrink, nn.Hardshrink, nn.GLU),
 )
-_SPELLINGS: dict[str, tuple[str, ...]] = {  # functions of torch and F, and methods of tensors
-    "relu": ("relu", "relu_", "relu6"),
-    "sigmoid": ("sigmoid", "sigmoid_", "hardsigmoid"),
-    "tanh": ("tanh", "tanh_", "hardtanh", "hardtanh_", "softsign"),
-    "leaky-relu": ("leaky_relu", "leaky_relu_", "rrelu", "rrelu_"),
-    "prelu": ("prelu",),
-    "elu": ("elu", "elu_", "celu", "celu_"),
-    "selu": ("selu", "selu_"),
-    "gelu": ("gelu",),
-    "silu": ("silu",),
-    "mish": ("mish",),
-    "softplus": ("softplus",),
-    "hard-swish": ("hardswish",),
-    "": ("logsigmoid", "threshold", "threshold_", "glu"),
-}
-
-
-def _functions(spellings: dict[str, tuple[str, ...]]) -> dict[Any, str]:
-    owners = (F, torch, Tensor)
-    return {
-        getattr(owner, name): word
-        for word, names in spellings.items()
-        for name in names
-        for owner in owners
-        if hasattr(owner, name)
-    }
-
-
-ACTIVATIONS = _functions(_SPELLINGS)
-NORM_CALLS = _functions(
+NORM_CALLS = functions(
     {
         "batch": ("batch_norm",),
         "instance": ("instance_norm",),
@@ -58,7 +30,6 @@ NORM_CALLS = _functions(
         "lrn": ("local_response_norm",),
     }
 )
-CLAMPS = frozenset({torch.clamp, Tensor.clamp, Tensor.clamp_, torch.clamp_min, Tensor.clamp_min})
 
 
 def unwrapped(net: nn.Module) -> nn.Module:
@@ -115,17 +86,3 @@ def first_tensor(value: Any) -> Tensor | None:
     elif is_dataclass(value) and not isinstance(value, type):
         parts = (getattr(value, f.name) for f in fields(value))
     return next((t for t in map(first_tensor, parts) if t is not None), None)
-
-
-def activation_word(func: Any, args: tuple[Any, ...], named: dict[str, Any]) -> str | None:
-    """The word of an activation called as a function; None: it is none. A clamp at 0 is "relu"."""
-    if func in ACTIVATIONS:
-        return ACTIVATIONS[func]
-    return "relu" if func in CLAMPS and _is_relu(args[1:], named) else None
-
-
-def _is_relu(args: tuple[Any, ...], named: dict[str, Any]) -> bool:
-    """Whether a clamp's limits are 0 below and none above."""
-    low = args[0] if args else named.get("min")
-    high = args[1] if len(args) > 1 else named.get("max")
-    return isinstance(low, int | float) and low == 0 and high is None

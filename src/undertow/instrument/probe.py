@@ -1,6 +1,5 @@
 """Hooks on a network's layers that reduce what passes to one row of numbers a call."""
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -26,6 +25,7 @@ from undertow.instrument.rows import Row, new_row
 from undertow.instrument.table import Norms, Origin, Table, norms_of
 from undertow.instrument.trace import Call, Hook, Tracer
 from undertow.instrument.units import DeadUnits
+from undertow.nn.copying import copied
 from undertow.record.schema import as_written
 
 KEPT = 2**26  # bytes of copied weights kept between samples; larger nets allocate them anew
@@ -263,8 +263,8 @@ def rows_of(net: nn.Module, *inputs: Any) -> tuple[Layer, ...]:
         net: any module that can be copied; the copy runs in eval mode.
         inputs: what its forward takes.
     """
-    copied = copy.deepcopy(net).eval()
-    probe = Probe(copied)
+    own = copied(net).eval()
+    probe = Probe(own)
     with torch.enable_grad(), probe.sampling():
-        copied(*inputs)
+        own(*inputs)
     return probe.layers

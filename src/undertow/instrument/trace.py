@@ -18,12 +18,12 @@ from torch.utils.hooks import RemovableHandle
 from undertow.instrument.calls import (
     NORM_CALLS,
     WORDLESS,
-    activation_word,
     first_tensor,
     is_layer,
     norm_word,
 )
 from undertow.nn.activation import word_of
+from undertow.nn.functional import activation_word
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """Normalisations by word, for feature maps (N, C, H, W) and for features (N, C)."""
 
 from collections.abc import Callable
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from undertow.core.errors import UsageError, unknown
 from undertow.core.words import NORMS
@@ -97,6 +98,43 @@ def norm(word: str, channels: int, maps: bool = True, eps: float = EPS) -> nn.Mo
         return local_response_norm()
     make = factory(word, maps)
     return nn.Identity() if make is None else make(channels, eps)
+
+
+class Normed(nn.Sequential):
+    """A layer and its norm in the layer's place; what is asked of it is asked of the layer."""
+
+    def __getattr__(self, name: str) -> Any:
+        """The layer's own attribute where this has none (`weight`, `in_features`)."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            parts: dict[str, nn.Module] = vars(self).get("_modules", {})
+            if name.startswith("_") or len(parts) < 2:  # not built yet: names of its own parts
+                raise
+            return getattr(parts["0"], name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The layer, then the norm; (..., C) of a linear layer is normalised as (N, C)."""
+        out: Tensor = self[0](x)
+        if isinstance(self[0], nn.Linear) and out.ndim > 2:
+            flat: Tensor = self[1](out.reshape(-1, out.shape[-1]))
+            return flat.reshape(out.shape)
+        normed: Tensor = self[1](out)
+        return normed
+
+
+def after(word: str, layer: nn.Module, channels: int) -> nn.Module:
+    """A new norm of a linear layer's or a convolution's output of any number of dimensions.
+
+    Raises:
+        UsageError: a word that cannot normalise it.
+    """
+    if isinstance(layer, nn.Linear):
+        return norm(word, channels, maps=False)
+    size: Any = getattr(layer, "kernel_size", (0, 0))
+    dims = len(size)
+    made = {1: nn.BatchNorm1d, 3: nn.BatchNorm3d}.get(dims) if word == "batch" else None
+    return norm(word, channels) if made is None else made(channels)
 
 
 def word_of(module: nn.Module) -> str:

@@ -1,9 +1,10 @@
 """The edits of a plan made on any module, on a copy: activation, norm, initialisation, biases.
 
-Skips, depth and width need the plan of a zoo net: they are refused here, saying so.
+Depth and width need the plan of a zoo net: they are refused here, saying so. A skip is put over
+blocks that keep their input's shape. Hooks carry what a layout cannot show: functional
+activations and skips; they travel with copies and pickles.
 """
 
-import copy
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -13,36 +14,49 @@ from undertow.core.errors import UsageError
 from undertow.core.plan import Edit
 from undertow.core.record import Layer
 from undertow.nn.activation import activation, word_of
-from undertow.nn.init import initialise
-from undertow.nn.norm import norm
+from undertow.nn.blocks import add_skip
+from undertow.nn.copying import copied
+from undertow.nn.functional import Swap
+from undertow.nn.init import WEIGHTED, initialise
+from undertow.nn.norm import Normed, after
 
-POSSIBLE = ("act", "norm", "init", "reset_bias")
+POSSIBLE = ("act", "norm", "init", "reset_bias", "skip")
 
 
 def edited(
-    net: nn.Module, edits: Iterable[Edit], layers: Sequence[Layer], seed: int = 0
+    net: nn.Module,
+    edits: Iterable[Edit],
+    layers: Sequence[Layer],
+    seed: int = 0,
+    blocks: Sequence[str] = (),
 ) -> nn.Module:
     """A changed copy of any module; weights not touched by an edit are kept.
 
     Args:
         net: the module; never changed itself.
-        edits: of fields act, norm, init, reset_bias.
+        edits: of fields act, norm, init, reset_bias, skip.
         layers: the rows a probe found, which say where activations and norms sit.
         seed: of the re-drawn weights.
+        blocks: paths a skip may be put over (`nn.blocks.shape_preserving`).
 
     Raises:
         UsageError: an edit that no module can take without its plan, or no place for it.
     """
-    changed = copy.deepcopy(net)
+    changed = copied(net)
+    acts = {y.path: y.act or "identity" for y in layers if "#" not in y.path and y.role != "norm"}
     for e in edits:
         if e.field == "act":
-            _swap_activations(changed, str(e.value))
+            _swap_activations(changed, str(e.value), layers)
+            acts = {p: a if a == "identity" else str(e.value) for p, a in acts.items()}
         elif e.field == "norm":
             _insert_norms(changed, str(e.value), layers)
         elif e.field == "init":
-            initialise(changed, str(e.value), torch.Generator().manual_seed(seed))
+            generator = torch.Generator().manual_seed(seed)
+            initialise(changed, str(e.value), generator, acts=acts)
         elif e.field == "reset_bias":
             zero_biases(changed)
+        elif e.field == "skip" and e.value != "none":
+            _skip(changed, blocks)
         else:
             raise UsageError(
                 f"{e.field} cannot be changed on a module without its plan; "
@@ -67,13 +81,41 @@ def zero_biases(net: nn.Module) -> int:
     return done
 
 
-def _swap_activations(net: nn.Module, word: str) -> None:
+def scaled_weights(net: nn.Module, factor: float, layers: Sequence[Layer]) -> nn.Module:
+    """A copy whose hidden layers' weight matrices are `factor` times as large.
+
+    Raises:
+        UsageError: no hidden layer, or one behind a parametrisation.
+    """
+    changed = copied(net)
+    paths = [y.path for y in layers if y.role == "hidden" and "#" not in y.path]
+    held = [(path, changed.get_submodule(path)) for path in paths]
+    if not held or any(hasattr(module, "parametrizations") for _, module in held):
+        raise UsageError("no hidden layer whose weights stand for themselves")
+    with torch.no_grad():
+        for _, module in held:
+            for p in module.parameters(recurse=False):
+                if p.ndim > 1:
+                    p.mul_(factor)
+    return changed
+
+
+def _skip(net: nn.Module, blocks: Sequence[str]) -> None:
+    if not blocks:
+        raise UsageError("no block of 1 to 4 layers keeps the shape of its input")
+    for path in blocks:
+        add_skip(net.get_submodule(path))
+
+
+def _swap_activations(net: nn.Module, word: str, layers: Sequence[Layer]) -> None:
     each = net.named_modules(remove_duplicate=False)  # one module may stand at several places
     sites = [(p, m) for p, m in each if p and word_of(m) not in ("", "identity")]
-    if not sites:
-        raise UsageError(
-            "no activation module to replace (functional activations stay as they are)"
-        )
+    called = [y for y in layers if ":" in y.act_path]  # as functions: no module to replace
+    if not sites and not called:
+        raise UsageError("no activation that could be replaced")
+    if called:
+        heads = [y.path for y in layers if y.role == "head" and "#" not in y.path]
+        Swap(word).put_on(net, net.get_submodule(heads[0]) if heads else None)
     for path, module in sites:
         device = next((p.device for p in module.parameters()), None)
         fresh = activation(word)
@@ -86,14 +128,14 @@ def _insert_norms(net: nn.Module, word: str, layers: Sequence[Layer]) -> None:
         raise UsageError("no layer that feeds an activation without a norm between them")
     for layer in bare:
         module = net.get_submodule(layer.path)
-        dims = {nn.Linear: 1, nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3}.get(type(module))
-        if dims not in (1, 2) or isinstance(module, nn.Conv1d):
+        weight = next((p for p in module.parameters(recurse=False) if p.ndim > 1), None)
+        if weight is None or not isinstance(module, WEIGHTED):
             raise UsageError(
-                f"{layer.path} is a {layer.kind}; a norm is inserted after Linear or Conv2d"
+                f"{layer.path} is a {layer.kind}; a norm is inserted after linear layers and "
+                "convolutions"
             )
-        weight = module.get_parameter("weight")
-        added = norm(word, layer.units, dims == 2).to(weight)
-        _put(net, layer.path, nn.Sequential(module, added))
+        added = after(word, module, layer.units).to(weight)
+        _put(net, layer.path, Normed(module, added))
 
 
 def _put(net: nn.Module, path: str, module: nn.Module) -> None:

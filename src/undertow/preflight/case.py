@@ -1,6 +1,5 @@
 """The thing checked: a net, one probe batch, a loss, an optimiser; copies, seeds, time."""
 
-import copy
 import random
 import sys
 import time
@@ -16,6 +15,7 @@ from torch.nn.parameter import UninitializedParameter
 from undertow.core.errors import UsageError
 from undertow.core.plan import Plan
 from undertow.data.arrays import finite
+from undertow.nn.copying import copied
 from undertow.nn.loss import Criterion, criterion
 from undertow.nn.optimizer import Factory, remake
 
@@ -90,13 +90,7 @@ class Case:
         Raises:
             UsageError: the module cannot be copied.
         """
-        try:
-            net = copy.deepcopy(self.net)
-        except Exception as error:
-            raise UsageError(
-                f"{self.source} cannot be copied ({error}); a check works on copies only: "
-                "pass a freshly built module without cached tensors"
-            ) from error
+        net = copied(self.net)
         net.train()
         net.zero_grad(set_to_none=True)
         return net

@@ -1,5 +1,6 @@
 """The bench: what clears, helps or fails is said so, cut by the budget or refused is not tested."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -7,10 +8,10 @@ import pytest
 import torch
 from torch import nn, optim
 
-from undertow.core.finding import Diagnosis, Experiment
+from undertow.core.finding import Diagnosis, Experiment, Reading
 from undertow.core.record import Record
 from undertow.diagnosis.engine import diagnose
-from undertow.experiment import counterfactual
+from undertow.experiment import counterfactual, variants
 from undertow.preflight import Case, Deadline, guarded, make_case, measure, tiers
 
 g = torch.Generator().manual_seed(0)
@@ -74,9 +75,36 @@ def test_suspected_factors_come_first() -> None:
 
 
 def test_what_a_module_cannot_take_is_not_tested_and_says_why() -> None:
-    drawn = of("decoy")
-    assert drawn.outcome == "not tested"
-    assert "initialisation is not known" in drawn.why
+    uneven = of("normalisation")
+    assert uneven.outcome != "not tested"
+    rows = [e for e in FULL[3] if e.factor == "depth"]
+    assert [e.outcome for e in rows] != ["not tested"]
+
+
+def test_scaled_weights_are_read_without_probe_steps() -> None:
+    scaled = [e for e in FULL[3] if e.factor == "scale of hidden weights"]
+    assert [e.variant for e in scaled] == ["× 0.02", "× 0.1", "× 0.5", "× 2", "× 5", "× 20"]
+    assert all(e.after.progress is None and e.outcome != "clears" for e in scaled)
+    assert all(e.after.value is not None for e in scaled)
+
+
+def test_a_foreign_net_must_clear_from_a_second_start() -> None:
+    """Each of its two starts holds the same entries; only where they stand differs."""
+    case, record, found, _ = FULL
+    bench = counterfactual._Bench(case, record, found, Deadline(60), None)
+    again = counterfactual._restarted(case)
+    mine, other = case.net.state_dict(), again.net.state_dict()
+    assert not torch.equal(mine["0.weight"], other["0.weight"])
+    assert torch.equal(
+        mine["0.weight"].flatten().sort().values, other["0.weight"].flatten().sort().values
+    )
+    assert torch.equal(mine["0.bias"], other["0.bias"])
+    chosen = next(v for v in variants.singles(record) if v.factor == "bias")
+    lucky = Reading("dead", 0.0, 0.1)
+    with guarded(0):
+        assert bench._again(chosen, lucky) == counterfactual.SEEDS
+        unlucky = replace(chosen, change=lambda case, layers: case)  # changes nothing: fails again
+        assert bench._again(unlucky, lucky) == 1
 
 
 def test_no_pairs_where_a_single_change_names_the_cause() -> None:
@@ -111,5 +139,5 @@ def test_an_error_in_a_changed_net_is_not_tested(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(tiers, "one_batch", breaks)
     with guarded(0):
         cut = counterfactual.run(case, record, found, deadline=Deadline(60))
-    assert {e.outcome for e in cut} == {"not tested"}
+    assert {e.outcome for e in cut if e.factor != variants.SCALE} == {"not tested"}
     assert "RuntimeError: does not fit" in {e.why for e in cut}

@@ -1,6 +1,7 @@
 """A plan's edits on any module: the same layout, a copy changed, the original never."""
 
 import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from undertow.core.plan import Choices, Edit, Plan
 from undertow.core.record import Layer
 from undertow.instrument.probe import rows_of
 from undertow.models import build_plan
-from undertow.nn.surgery import edited, zero_biases
+from undertow.nn.blocks import shape_preserving
+from undertow.nn.surgery import edited, scaled_weights, zero_biases
 
 X = torch.randn(4, 1, 8, 8)
 
@@ -108,7 +110,7 @@ def test_weights_are_drawn_by_the_rule_and_the_seed() -> None:
     assert float(one.std()) == pytest.approx((2 / 400) ** 0.5, rel=0.02)
 
 
-@pytest.mark.parametrize("field", ["skip", "depth", "width", "lr"])
+@pytest.mark.parametrize("field", ["depth", "width", "lr"])
 def test_what_needs_a_plan_is_refused(field: str) -> None:
     with pytest.raises(UsageError, match=f"{field} cannot be changed on a module without its plan"):
         edited(net(), [Edit(field, 3)], ())
@@ -127,14 +129,16 @@ class Functional(nn.Module):
 
 
 def test_no_place_for_an_edit_is_told() -> None:
-    with pytest.raises(UsageError, match="no activation module to replace"):
+    with pytest.raises(UsageError, match="no activation that could be replaced"):
         edited(Functional(), [Edit("act", "relu")], ())
     with pytest.raises(UsageError, match="no layer that feeds an activation"):
         edited(net(), [Edit("norm", "batch")], ())
-    text = nn.Sequential(nn.Conv1d(1, 2, 3), nn.ReLU())
-    rows = (Layer("0", "Conv1d", 0, "relu", units=2),)
-    with pytest.raises(UsageError, match="after Linear or Conv2d"):
+    text = nn.Sequential(nn.LSTM(1, 2), nn.ReLU())
+    rows = (Layer("0", "LSTM", 0, "relu", units=2),)
+    with pytest.raises(UsageError, match="after linear layers and convolutions"):
         edited(text, [Edit("norm", "batch")], rows)
+    with pytest.raises(UsageError, match="keeps the shape of its input"):
+        edited(net(), [Edit("skip", "projection")], ())
     with pytest.raises(UsageError, match=r"act='relux' is unknown \(did you mean relu"):
         edited(net(), [Edit("act", "relux")], ())
 
@@ -167,3 +171,82 @@ def test_a_re_drawn_bias_free_net_is_the_plans_bit_for_bit() -> None:
     by_hand = edited(copy.deepcopy(own), edits, (), plan.seed).state_dict()
     assert by_plan.keys() == by_hand.keys()
     assert all(torch.equal(by_plan[k], by_hand[k]) for k in by_plan)
+
+
+class Written(nn.Module):
+    """Activations as functions: plain, in place, as a method; one of them behind the head."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = nn.Linear(3, 5), nn.Linear(5, 5), nn.Linear(5, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3) -> (N, 2)."""
+        x = nn.functional.relu(self.a(x), inplace=True)
+        return torch.sigmoid(self.c(self.b(x).sigmoid()))
+
+
+def test_functional_activations_are_swapped_up_to_the_head() -> None:
+    torch.manual_seed(0)
+    own, x = Written(), torch.randn(6, 3)
+    before = own(x)
+    changed: Any = edited(own, [Edit("act", "tanh")], rows_of(own, x))
+    wanted = torch.sigmoid(own.c(torch.tanh(own.b(torch.tanh(own.a(x))))))
+    assert torch.equal(changed(x), wanted)
+    assert torch.equal(own(x), before)
+    again, thawed = copy.deepcopy(changed), pickle.loads(pickle.dumps(changed))
+    assert torch.equal(again(x), wanted)
+    assert torch.equal(thawed(x), wanted)
+    changed(x).sum().backward()
+    assert changed.a.weight.grad is not None
+    assert [y.act for y in rows_of(changed, x)] == ["tanh", "tanh", "sigmoid"]
+    with pytest.raises(RuntimeError):
+        changed(torch.ones(1, 9))
+    assert not torch.overrides._get_current_function_mode_stack()
+
+
+def test_norms_of_any_linear_layer_and_convolution() -> None:
+    for layer, x in (
+        (nn.Conv1d(2, 4, 3), torch.randn(5, 2, 9)),
+        (nn.Conv3d(2, 4, 3), torch.randn(5, 2, 4, 4, 4)),
+        (nn.ConvTranspose2d(2, 4, 3), torch.randn(5, 2, 4, 4)),
+        (nn.Linear(2, 4), torch.randn(5, 7, 2)),
+    ):
+        own = nn.Sequential(layer, nn.ReLU(), nn.Flatten(), nn.LazyLinear(2))
+        own(x)
+        changed: Any = edited(own, [Edit("norm", "batch")], rows_of(own, x))
+        out = changed[0](x).detach()
+        unit = -1 if isinstance(layer, nn.Linear) else 1
+        over = [d for d in range(out.ndim) if d != unit % out.ndim]
+        assert float(out.mean(over).abs().max()) < 1e-5
+        assert float(out.std(over, correction=0).mean()) == pytest.approx(1.0, abs=0.02)
+        assert changed[0].weight is changed[0][0].weight  # asked of the layer in its place
+        assert edited(own, [Edit("norm", "group")], rows_of(own, x))(x).shape == own(x).shape
+
+
+def test_a_skip_stands_over_blocks_that_keep_their_shape() -> None:
+    torch.manual_seed(0)
+    block = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4))
+    own = nn.Sequential(nn.Linear(3, 4), block, nn.Tanh(), nn.Linear(4, 2))
+    x = torch.randn(6, 3)
+    blocks = shape_preserving(copy.deepcopy(own), lambda made: made(x))
+    assert blocks == ("1",)
+    changed = edited(own, [Edit("skip", "projection")], (), blocks=blocks)
+    h = own[0](x)
+    assert torch.equal(changed(x), own[3](torch.tanh(own[1](h) + h)))
+    assert torch.equal(copy.deepcopy(changed)(x), changed(x))
+    deep = nn.Sequential(*(nn.Linear(4, 4) for _ in range(9)))
+    found = shape_preserving(deep, lambda made: made(torch.randn(2, 4)))
+    assert found == tuple(map(str, range(9)))  # a whole trunk is no block
+
+
+def test_hidden_weights_are_scaled_and_no_others() -> None:
+    own = net()
+    changed: Any = scaled_weights(own, 5.0, rows_of(own, X))
+    assert torch.equal(changed[0].weight, 5 * own[0].weight)
+    assert torch.equal(changed[0].bias, own[0].bias)
+    assert torch.equal(changed[8].weight, own[8].weight)
+    spectral = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 4)), nn.ReLU())
+    spectral.append(nn.Linear(4, 2))
+    with pytest.raises(UsageError, match="stand for themselves"):
+        scaled_weights(spectral, 2.0, rows_of(spectral, torch.randn(4, 3)))

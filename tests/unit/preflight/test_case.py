@@ -1,6 +1,7 @@
 """Cases: what is taken of the user's arguments, and that nothing of theirs is changed."""
 
 import random
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -120,22 +121,17 @@ def test_structured_outputs_are_read_by_their_logits() -> None:
     assert step(made, (X, Y)).item() == expected.item()
 
 
-class Cached(nn.Linear):
-    """Keeps a tensor of its graph, which cannot be copied."""
+class Locked(nn.Linear):
+    """Holds what no copy can be made of."""
 
-    kept: Tensor | None = None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The output, kept."""
-        self.kept = super().forward(x)
-        return self.kept
+    def __init__(self) -> None:
+        super().__init__(4, 3)
+        self.lock = threading.Lock()
 
 
 def test_a_module_that_cannot_be_copied_is_told_in_words() -> None:
-    made = Cached(4, 3)
-    made(X)
-    with pytest.raises(UsageError, match="Cached cannot be copied"):
-        make_case(made, (X, Y)).fresh()
+    with pytest.raises(UsageError, match="Locked cannot be copied"):
+        make_case(Locked(), (X, Y)).fresh()
 
 
 def nan_in(x: Tensor) -> Tensor:
