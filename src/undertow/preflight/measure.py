@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 
+import torch
 from torch import Tensor, nn, optim
 
 from undertow.core.codec import decode, encode
@@ -12,8 +14,10 @@ from undertow.core.errors import UndertowError, UsageError
 from undertow.core.finding import Symptom
 from undertow.core.record import OptimizerFacts, Record, Scalars
 from undertow.instrument.constant import const_loss
+from undertow.instrument.lossfn import Called, LossMode, leads_to
 from undertow.instrument.probe import Probe
 from undertow.nn import optimizer as optimizers
+from undertow.nn.loss import word_of
 from undertow.preflight import static, tiers
 from undertow.preflight.case import Case, Deadline
 
@@ -74,13 +78,31 @@ def _first_pass(case: Case, net: nn.Module) -> tuple[Record, Tensor | None]:
     )
     if any(s.name in FATAL and s.evidence[0].stat == "label" for s in found):
         return head, None
-    loss = _loss(case, net)
+    calls = list[Called]()
+    with LossMode(calls.append) if case.pair is None else nullcontext():
+        loss = _loss(case, net)
     found += static.after_loss(case, loss)
-    constant = None
+    first = loss.detach().item()
+    constant, word = None, case.loss
     if case.pair is not None and case.loss_fn is not None and isinstance(out, Tensor):
         constant = const_loss(case.loss_fn, out.detach(), case.pair[1])
-    head = replace(head, static=tuple(found), const_loss=constant, first_loss=loss.detach().item())
+    elif calls and leads_to(loss, calls[-1].result):  # inside the user's own step
+        constant, word = _caught(calls[-1], first)
+    head = replace(
+        head, static=tuple(found), const_loss=constant, first_loss=first, loss=word or head.loss
+    )
     return head, loss if loss.requires_grad else None
+
+
+def _caught(call: Called, loss: float) -> tuple[float | None, str]:
+    """The constant answer's loss of a call seen inside a step, by the step's own scale; its word.
+
+    A step may hand on a share of what the loss function returned.
+    """
+    value = const_loss(call.loss, torch.empty(call.outputs), call.labels)
+    whole = float(call.value)
+    share = loss / whole if whole else 1.0
+    return None if value is None else value * share, word_of(call.loss) if call.whole else ""
 
 
 def _loss(case: Case, net: nn.Module) -> Tensor:

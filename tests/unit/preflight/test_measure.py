@@ -255,3 +255,45 @@ def test_a_loss_that_is_not_finite_at_the_start_is_a_finding() -> None:
     nn.init.constant_(net[2].weight, 3e38)  # type: ignore[arg-type]
     report = ut.check(net, (X.abs() + 1, Y), probe_steps=3, counterfactuals=False)
     assert "UT108" in [s.id for s in report.symptoms]
+
+
+class Named(nn.Module):
+    """Takes and gives mappings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.a, self.b = nn.Linear(6, 8), nn.Linear(8, 3)
+
+    def forward(self, inputs: Any) -> Any:
+        """{"x": (N, 6)} -> {"logits": (N, 3)}."""
+        return {"logits": self.b(torch.relu(self.a(inputs["x"])))}
+
+
+@pytest.mark.parametrize("share", [1.0, 0.25])
+def test_the_loss_inside_a_step_of_ones_own_is_known(share: float) -> None:
+    x = torch.randn(32, 6, generator=torch.Generator().manual_seed(0))
+    y = (x[:, 0] > 0).long() + (x[:, 1] > 1).long()
+
+    def step(net: nn.Module, batch: Any) -> Tensor:
+        loss: Tensor = nn.functional.cross_entropy(net(batch)["logits"], batch["y"])
+        return share * loss
+
+    case = make_case(Named(), [{"x": x, "y": y}], step=step)
+    with guarded(0):
+        record = measure(case, probe_steps=5, deadline=Deadline(60))
+    p = y.bincount().double() / 32
+    assert record.loss == "cross-entropy"
+    assert record.const_loss == pytest.approx(share * float(-(p * p.log()).sum()), rel=1e-5)
+    assert [y.path for y in record.layers] == ["a", "b"]
+
+
+def test_a_loss_of_several_parts_in_a_step_is_not_known() -> None:
+    def step(net: nn.Module, batch: Any) -> Tensor:
+        out = net(batch)["logits"]
+        return nn.functional.cross_entropy(out, batch["y"]) + 0.1 * out.square().mean()
+
+    batch = {"x": torch.randn(8, 6), "y": torch.arange(8) % 3}
+    with guarded(0):
+        record = measure(make_case(Named(), [batch], step=step), deadline=Deadline(60))
+    assert record.const_loss is None
