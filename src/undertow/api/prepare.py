@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch.nn.functional import interpolate
+from torch.optim import Optimizer
 
 from undertow.api.target import CodeBuild
 from undertow.core.errors import UsageError
@@ -17,14 +18,19 @@ from undertow.data.split import hold_back, standardised
 from undertow.experiment.pair import Source, build, make_optimizer
 from undertow.models import card
 from undertow.nn.loss import criterion
+from undertow.nn.optimizer import from_choices
 from undertow.preflight import guarded
 from undertow.train.evaluation import evaluating
 from undertow.train.fit import NO_LIMITS, Job, Limits
+from undertow.train.objective import objective
+from undertow.train.precision import Precision
+from undertow.train.precision import resolve as precision
 from undertow.train.schedule import checked
 
 Value = str | int | float | bool | tuple[int, ...] | None
 SIZES = ("depth", "width", "pool_at")
 OWN_SIZE = "plain"  # the family whose cards take any size
+LOOK, MATRIX = 8, 2  # samples of a trial step; axes of a weight that is no vector
 IMAGE, PER_CLASS = 3, 2  # axes of one image; of outputs with one logit a class
 
 
@@ -79,17 +85,20 @@ def prepared(
     net = build(source, (), data.shape, seed)
     if source.choices.channels_last:
         net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = make_optimizer(source, (), net)
-    loss_fn, _ = criterion(source.loss or source.choices.loss, kept.y)
-    asked = replace(
-        as_asked(source), data=data.origin, validation=validation, seed=seed, side=_side(data)
-    )
+    optimizer = _optimizer(source, net)
+    loss_fn, word = criterion(source.loss or source.choices.loss, kept.y)
     fits(net, kept)
+    choices, answers = _precise(source.choices, net, kept, loss_fn)
+    asked = as_asked(source)
+    asked = replace(
+        asked, train=choices, data=data.origin, validation=validation, seed=seed, side=_side(data)
+    )
     about = {
         "asked": asdict(asked),
         "fingerprint": data.fingerprint,
         "classes": list(data.names),
         "preprocessing": preprocessing(kept),
+        "precision": asdict(answers),
         "kept": isinstance(data.x, Pixels) and getattr(data.x.source, "keep", False),
     }
     plan = None if source.plan is None else asked
@@ -98,14 +107,41 @@ def prepared(
         optimizer,
         kept,
         held,
-        source.choices,
+        choices,
         loss_fn,
         folder,
         seed,
         plan=plan,
         limits=limits,
         about=about,
+        objective=objective(choices, loss_fn, word, _counts(kept)),
     )
+
+
+def _counts(data: Arrays) -> torch.Tensor:
+    return data.y.bincount(minlength=data.classes) if data.classes else torch.ones(1)
+
+
+def _precise(
+    choices: TrainChoices, net: torch.nn.Module, data: Arrays, loss_fn: Any
+) -> tuple[TrainChoices, Precision]:
+    """The choices with `precision` resolved once, before the first step, and why."""
+    batch = data.x[:LOOK], data.y[:LOOK]
+    with guarded(0):
+        found = precision(choices.precision, net, batch, loss_fn)
+    return replace(choices, precision=found.word), found
+
+
+def _optimizer(source: Source, net: torch.nn.Module) -> Optimizer:
+    """The source's optimiser; with `no_norm_decay` norms and biases are a group without decay."""
+    choices = source.choices
+    if not choices.no_norm_decay or source.optimizer is not None:
+        return make_optimizer(source, (), net)
+    held = list(net.parameters())
+    free = [p for p in held if p.ndim < MATRIX]  # scales, shifts and biases are vectors
+    rest = [p for p in held if p.ndim >= MATRIX]
+    groups: Any = [{"params": rest}, {"params": free, "weight_decay": 0.0}]
+    return from_choices(choices, [g for g in groups if g["params"]])
 
 
 def _parts(data: Arrays, validation: float, seed: int) -> tuple[Arrays, Arrays]:
@@ -143,6 +179,11 @@ def fitted(data: Arrays, model: str, side: int | None = None) -> Arrays:
     return _everywhere(data, (least, least))
 
 
+def one_unit(loss: str | None, classes: int | None, data: Arrays) -> int | None:
+    """Classes of the head: 1 for `bce` on two classes unless told otherwise."""
+    return 1 if loss == "bce" and classes is None and data.classes == PER_CLASS else classes
+
+
 def _side(data: Arrays) -> int | None:
     square = len(data.shape) == IMAGE and data.shape[1] == data.shape[2]
     return data.shape[1] if square else None
@@ -178,7 +219,8 @@ def fits(net: torch.nn.Module, data: Arrays) -> None:
             shape = "x".join(map(str, data.shape))
             raise UsageError(f"the network does not take inputs of {shape}: {error}") from error
     found = out.shape[1] if isinstance(out, torch.Tensor) and out.ndim == PER_CLASS else 0
-    if found > 1 and data.classes > found:
+    wrong = data.classes > max(found, PER_CLASS) if found == 1 else data.classes > found
+    if found and wrong:
         raise UsageError(
             f"the network has {found} outputs and the data labels up to {data.classes - 1};"
             f" build it with classes={data.classes} or mend the labels"

@@ -10,7 +10,7 @@ import torch
 
 from undertow.api.data import as_data, with_files
 from undertow.api.diagnose import diagnose, report_of
-from undertow.api.prepare import fitted, prepared, split_options
+from undertow.api.prepare import fitted, one_unit, prepared, split_options
 from undertow.api.resume import Again, resumed
 from undertow.api.target import source as source_of
 from undertow.core.plan import Plan
@@ -28,6 +28,7 @@ __all__ = [
     "Limits",
     "fitted",
     "new_folder",
+    "one_unit",
     "prepared",
     "resumed",
     "split_options",
@@ -53,6 +54,8 @@ def train(
     workers: int = 0,
     accept_data_change: bool = False,
     side: int | None = None,
+    classes: int | None = None,
+    variant: str = "published",
     strict: bool = False,
     transform: Callable[[Any], Any] | None = None,
     **options: Value,
@@ -75,6 +78,8 @@ def train(
         workers: processes that read samples.
         accept_data_change: resume although the data are not the same.
         side: pixels a side that images are brought to; None is the model's own.
+        classes: of the head; None is the data's (1 for `bce` on two classes).
+        variant: of the card, published or paper.
         strict: the first image that cannot be read is an error.
         transform: a pipeline of your own, Pillow image -> tensor (C, H, W), in place of every
             resizing, scaling and augmentation; for image files.
@@ -95,7 +100,9 @@ def train(
         return trained(resumed(how, given))
     arrays = fitted(_loaded(data, strict=strict, transform=transform), model, side)
     choices, training, sizes = split_options({"epochs": epochs, **options})
-    source = source_of(Plan(model, choices, sizes, train=training, seed=seed, side=side), arrays)
+    classes = one_unit(training.loss, classes, arrays)
+    plan = Plan(model, choices, sizes, variant, classes, train=training, seed=seed, side=side)
+    source = source_of(plan, arrays)
     folder = new_folder(model) if run is None else Path(run)
     return trained(prepared(source, arrays, validation, seed, folder, limits))
 

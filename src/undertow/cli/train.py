@@ -16,7 +16,41 @@ LENGTH: o.Group = {
         Annotated[int | None, typer.Option(min=1, help="Steps in all, in place of epochs.")],
         None,
     ),
-    "schedule": (Annotated[str, typer.Option(help="constant or cosine.")], "constant"),
+    "schedule": (
+        Annotated[
+            str,
+            typer.Option(help="constant, cosine, step, multi-step, one-cycle, poly or plateau."),
+        ],
+        "constant",
+    ),
+    "drop_every": (Annotated[int, typer.Option(help="Epochs between drops of step.")], 30),
+    "milestones": (
+        Annotated[str | None, typer.Option(help="Epochs of the drops, as 30,60.")],
+        None,
+    ),
+    "gamma": (Annotated[float, typer.Option(help="Factor of a drop.")], 0.1),
+    "power": (Annotated[float, typer.Option(help="Exponent of poly.")], 1.0),
+    "plateau_wait": (Annotated[int, typer.Option(help="Evaluations before a drop.")], 10),
+    "momentum": (Annotated[float, typer.Option(help="Of SGD.")], 0.9),
+    "accumulate": (Annotated[int, typer.Option(min=1, help="Micro-batches a step.")], 1),
+    "label_smoothing": (Annotated[float, typer.Option(help="Share given to all classes.")], 0.0),
+    "balance": (Annotated[str, typer.Option(help="none, inverse, effective or sampler.")], "none"),
+    "ema": (Annotated[float, typer.Option(help="Decay of averaged weights; 0 is off.")], 0.0),
+    "no_norm_decay": (
+        Annotated[bool, typer.Option("--no-norm-decay", help="No L2 on norms and biases.")],
+        False,
+    ),
+    "patience": (Annotated[int, typer.Option(help="Evaluations without a better one.")], 0),
+    "aux_weight": (
+        Annotated[float | None, typer.Option(help="Of auxiliary losses; the paper's .3.")],
+        None,
+    ),
+    "precision": (Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")], "auto"),
+    "channels_last": (
+        Annotated[bool, typer.Option("--channels-last/--no-channels-last", help="Layout.")],
+        True,
+    ),
+    "evaluate_every": (Annotated[int, typer.Option(help="Steps; 0 is every epoch.")], 0),
     "warm_up": (Annotated[int, typer.Option(min=0, help="Steps of linear warm-up.")], 0),
     "validation": (o.Validation, 0.2),
     "side": (
@@ -84,6 +118,7 @@ def train(
     from undertow.api.train import trained
     from undertow.cli.live import Live
 
+    given["milestones"] = o.pools(given["milestones"]) or ()
     words = {"model": model, "data": data, "run": run, **given}
     job = _again(words, _typed(context, words)) if words["resume"] else _new(words)
     with Live(job.total, job.epoch, quiet=quiet or json) as live:
@@ -101,10 +136,11 @@ def _new(given: dict[str, Any]) -> Any:
 
     from undertow.api.data import with_files
     from undertow.api.target import data_for
-    from undertow.api.train import fitted, new_folder, prepared
+    from undertow.api.train import fitted, new_folder, one_unit, prepared
 
     arrays = with_files(data_for(given["data"], None), given["strict"])
     arrays = fitted(arrays, given["model"], given["side"])
+    given["classes"] = one_unit(given["loss"], given["classes"], arrays)
     made = o.source(given["model"], arrays, given)
     folder = Path(given["run"]) if given["run"] else new_folder(given["model"])
     return prepared(made, arrays, given["validation"], given["seed"], folder, _limits(given))

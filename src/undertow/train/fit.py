@@ -5,12 +5,18 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from torch import Tensor
+
 from undertow.core.record import Scalars
 from undertow.core.run import Evaluation, Run
 from undertow.instrument.watch import Watch
+from undertow.nn.auxiliary import AUX_WEIGHT
+from undertow.train.heads import collected, has_heads
 from undertow.train.job import NO_LIMITS, Job, Limits
 from undertow.train.log import Log
-from undertow.train.loop import How, Step, penalties, rate_factor, walk
+from undertow.train.loop import Forward, How, Step, penalties, rate_factor, walk
+from undertow.train.objective import Objective
+from undertow.train.precision import autocast
 from undertow.train.stopping import Stop, at_step_end, only_writer
 
 __all__ = ["NO_LIMITS", "Each", "Job", "Limits", "fit"]
@@ -49,15 +55,22 @@ def fit(job: Job, watch: Watch | None, each: Each = lambda _s, _e: None) -> Run:
     return log.run(interrupted=interrupted)
 
 
-def _how(job: Job, log: Log) -> How:
+def _how(job: Job, log: Log, held: ExitStack) -> How:
     def factor(step: int) -> float:
         losses = [e.loss for e in log.evaluations]
         return rate_factor(job.choices, step - log.skipped, job.total, job.epoch, losses)
 
+    forward, weight = _forward(job, held)
+    made = job.objective or Objective(job.loss_fn)
     return How(
-        job.loss_fn,
+        made.loss_fn,
         penalties(job.choices),
         factor,
+        made.mass,
+        forward,
+        autocast(job.choices.precision, job.device),
+        log.scaler,
+        aux_weight=weight,
         world=job.ranks.world,
         apart=job.ranks.apart,
         gather=job.ranks.gather,
@@ -65,11 +78,34 @@ def _how(job: Job, log: Log) -> How:
     )
 
 
+def _forward(job: Job, held: ExitStack) -> tuple[Forward | None, float]:
+    """How the net is called, and the weight of its auxiliary losses; None: it is just called."""
+    choices = job.choices
+    weight = AUX_WEIGHT if choices.aux_weight is None else choices.aux_weight
+    heads = None
+    if weight and has_heads(job.net):
+        heads = held.enter_context(collected(job.net))
+    call = job.ranks.wrap(job.net)
+    if heads is None and call is job.net:
+        return None, 0.0
+
+    def forward(x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        out = call(x)
+        return out, heads.taken() if heads is not None else {}
+
+    return forward, weight
+
+
 def _loop(job: Job, log: Log, each: Each, stop: Stop) -> bool:
     """Whether it was interrupted."""
+    with ExitStack() as held:
+        return _steps(job, log, each, stop, _how(job, log, held))
+
+
+def _steps(job: Job, log: Log, each: Each, stop: Stop, how: How) -> bool:
     began = time.monotonic()
     feed = job.feed.groups(log.step, job.total)
-    for done in walk(job.net, job.optimizer, feed, _how(job, log), log.step):
+    for done in walk(job.net, job.optimizer, feed, how, log.step):
         log.took(done)
         due = _due(job, done.scalars.step + 1)
         found = log.evaluated() if due and _finite(done) else None

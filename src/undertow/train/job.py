@@ -15,6 +15,7 @@ from undertow.data.arrays import Arrays
 from undertow.data.feed import Feed, checked
 from undertow.data.order import Order
 from undertow.nn.loss import Criterion
+from undertow.train.objective import Objective, sample_weights
 from undertow.train.ranks import ALONE, Ranks
 
 
@@ -54,6 +55,7 @@ class Job:
         ranks: the processes it is spread over.
         resume: go on from the checkpoint in the folder.
         about: what else a checkpoint says (data fingerprint, classes, preprocessing).
+        objective: what is minimised; None is the mean of `loss_fn`, which evaluations report.
     """
 
     net: nn.Module
@@ -69,10 +71,12 @@ class Job:
     ranks: Ranks = ALONE
     resume: bool = False
     about: Mapping[str, Any] = field(default_factory=dict)
+    objective: Objective | None = None
 
     @cached_property
     def order(self) -> Order:
         """Which samples make which step."""
+        sampled = self.choices.balance == "sampler"
         return Order(
             len(self.train.x),
             self.choices.batch,
@@ -80,6 +84,7 @@ class Job:
             self.choices.accumulate,
             self.ranks.rank,
             self.ranks.world,
+            sample_weights(self.train.y, self.train.classes) if sampled else None,
         )
 
     @cached_property

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from undertow.core.codec import decode, encode
 from undertow.core.errors import EnvironmentFaultError, UsageError
@@ -18,7 +19,7 @@ from undertow.train.evaluation import evaluate
 from undertow.train.job import Job
 from undertow.train.loop import Step
 
-ALWAYS = 100  # steps: clipping on every one of so many is no safety net but another loss
+FEW = 16  # samples of a micro-batch below which batch norm is noisy: Wu & He 2018, fig. 1
 
 
 class Log:
@@ -31,6 +32,8 @@ class Log:
         self.evaluations: list[Evaluation] = []
         self.best: Evaluation | None = None
         self.average = Average(job.net, job.choices.ema) if job.choices.ema else None
+        fp16 = job.choices.precision == "fp16"
+        self.scaler = torch.amp.GradScaler(job.device.type) if fp16 else None
         self._failed: EnvironmentFaultError | None = None
         self._good = True
 
@@ -91,7 +94,7 @@ class Log:
         averages = self.average.held if self.average is not None else {}
         if self.watch is not None:
             self.watch.flush()
-        held = state.captured(self.job.optimizer, averages, None)
+        held = state.captured(self.job.optimizer, averages, self.scaler)
         about = {**held.about, **self._about()}
         last = self.evaluations[-1] if self.evaluations else None
         try:
@@ -133,6 +136,11 @@ class Log:
             said.append(f"clipped {self.clipped} of {self.step} steps{word}")
         if self.skipped:
             said.append(f"skipped {self.skipped} of {self.step} steps (fp16 overflow)")
+        if self._crowded:
+            said.append(
+                f"batch norm sees {self.job.choices.batch} samples at a time, not the"
+                f" {self.job.order.group} of a step; raise batch or use norm=group"
+            )
         bad = getattr(getattr(self.job.train.x, "source", None), "bad", {})
         if bad:
             said.append(f"{len(bad)} images could not be read: {'; '.join(list(bad.values())[:5])}")
@@ -150,6 +158,12 @@ class Log:
             interrupted,
             self.notes,
         )
+
+    @property
+    def _crowded(self) -> bool:
+        choices, kinds = self.job.choices, (nn.BatchNorm1d, nn.BatchNorm2d)
+        normed = any(isinstance(m, kinds) for m in self.job.net.modules())
+        return choices.accumulate > 1 and choices.batch < FEW and normed
 
     def _event(self, kind: str, data: dict[str, Any]) -> None:
         if self.watch is not None:
@@ -178,6 +192,8 @@ class Log:
         state.restore_random(tensors, about)
         if self.average is not None:
             self.average.load(state.averages(tensors), about["average_steps"])
+        if self.scaler is not None and about["scaler"]:
+            self.scaler.load_state_dict(about["scaler"])
         self.step, self.skipped = about["step"], about["skipped"]
         self.clipped = about["clipped"]
         self.evaluations = [decode(Evaluation, e) for e in about["evaluations"]]

@@ -17,6 +17,7 @@ from undertow.train.evaluation import evaluate, re_estimate, right
 from undertow.train.schedule import rate_factor
 
 __all__ = [
+    "Forward",
     "How",
     "Penalties",
     "Step",
@@ -27,6 +28,9 @@ __all__ = [
     "steps",
     "walk",
 ]
+
+
+Forward = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class How:
     extra: Penalties = Penalties()
     factor: Callable[[int], float] = lambda _: 1.0
     mass: Callable[[Tensor], float] = len
-    forward: Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]] | None = None
+    forward: Forward | None = None
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext
     scaler: torch.amp.GradScaler | None = None
     world: int = 1

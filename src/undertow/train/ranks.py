@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,12 +16,14 @@ class Ranks:
         world: processes.
         gather: adds a tensor over all processes.
         apart: makes the context in which gradients are not averaged yet.
+        wrap: net -> what is called in its place, so that gradients are averaged.
     """
 
     rank: int = 0
     world: int = 1
     gather: Callable[[Tensor], Tensor] = lambda numbers: numbers
     apart: Callable[[], AbstractContextManager[object]] = nullcontext
+    wrap: Callable[[nn.Module], nn.Module] = lambda net: net
 
     @property
     def first(self) -> bool:
