@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from undertow.cli import (
+    activations,
     check,
     compare,
     data,
@@ -16,6 +17,7 @@ from undertow.cli import (
     diagnose,
     doctor,
     explain,
+    lab,
     models,
     repair,
     report,
@@ -52,6 +54,8 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
     ("report", report.report),
     ("explain", explain.explain),
     ("study", study.study),
+    ("activations", activations.activations),
+    ("lab", lab.lab),
     ("doctor", doctor.doctor),
 )
 SETTINGS = {"run": run.OWN_ARGUMENTS}

@@ -15,7 +15,6 @@ NAMES = (
     "anatomy",
     "bottleneck",
     "nonlinearity",
-    "activations",
     "vanishing",
     "init",
     "exploding",

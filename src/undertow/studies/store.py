@@ -3,6 +3,8 @@
 import hashlib
 import inspect
 import json
+import math
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from undertow.core.codec import encode
 from undertow.core.errors import EnvironmentFaultError
 from undertow.studies.study import Cell, Measured, Study
 
+MEASURES = "undertow.studies.measures"
 WORDS = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 
 
@@ -17,10 +20,20 @@ def key(study: Study, cell: Cell) -> str:
     """16 hex digits of all that decides a cell's numbers: the cell, the measure's code, torch."""
     import torch
 
+    whole = [encode(cell), study.measure.__name__, _code(study), torch.__version__]
+    return hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:16]
+
+
+def _code(study: Study) -> str:
+    """All measures where the study's is one of them, else the module that holds it."""
     module = inspect.getmodule(study.measure)
-    code = "" if module is None else inspect.getsource(module)
-    whole = json.dumps([encode(cell), study.measure.__name__, code, torch.__version__])
-    return hashlib.sha256(whole.encode()).hexdigest()[:16]
+    if module is None:
+        return ""
+    if module.__name__.startswith(MEASURES):
+        home = files(MEASURES)
+        own = sorted(f.name for f in home.iterdir() if f.name.endswith(".py"))
+        return "".join((home / name).read_text(encoding="utf-8") for name in own)
+    return inspect.getsource(module)
 
 
 class Cells:
@@ -56,9 +69,20 @@ class Cells:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"key": name, "values": encode(dict(values))}) + "\n")
+                file.write(json.dumps({"key": name, "values": _words(values)}) + "\n")
         except OSError as error:
             raise EnvironmentFaultError(f"{self._path} cannot be written: {error}") from error
+
+
+def _words(values: Measured) -> dict[str, Any]:
+    """The values with every digit, so that counts stay exact; infinities and NaN as words."""
+    return {
+        n: [_word(w) for w in v] if isinstance(v, tuple) else _word(v) for n, v in values.items()
+    }
+
+
+def _word(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)
 
 
 def _number(value: Any) -> Any:

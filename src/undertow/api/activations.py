@@ -1,0 +1,108 @@
+"""`undertow activations`: every activation's facts, measurements and judged pros and cons."""
+
+from undertow.core.activation import FACTS
+from undertow.report.numbers import MISSING
+from undertow.report.pen import Pen, pen_for
+from undertow.report.tables import Table
+from undertow.studies.sheet import Judged, Sheet, sheets
+from undertow.studies.strips import WIDE, graph
+
+__all__ = ["Sheet", "activations", "activations_text"]
+
+WIDTH = 100
+REACH = 5.0  # of x, on each side of a graph
+HEADS = (
+    "",
+    "formula",
+    "range",
+    "E f",
+    "Var f",
+    "E f²",
+    "E f'²",
+    "slope",
+    "gain",
+    "a layer",
+    "of conv",
+)
+
+
+def activations(names: tuple[str, ...] = (), *, depth: int = 20) -> tuple[Sheet, ...]:
+    """The sheets of some activations, of all where none is named.
+
+    Args:
+        names: activation words.
+        depth: layers of the net the gradient is sent through.
+
+    Raises:
+        UsageError: an unknown activation or a depth the card `mlp` does not take.
+    """
+    return sheets(names, depth=depth)
+
+
+def activations_text(found: tuple[Sheet, ...], *, ascii_only: bool = False) -> str:
+    """A table of all; with few of them each one's graph and what the studies say of it."""
+    pen = pen_for(WIDTH, False, "ascii" if ascii_only else "utf-8")
+    table = Table(HEADS, tuple(map(_row, found)), (False, False, False, *(True,) * 8))
+    lines = [*pen.columns(table), "", *_legend(found, pen)]
+    if len(found) < len(FACTS):
+        for sheet in found:
+            lines += ["", *_whole(sheet, pen, ascii_only)]
+    return pen.finish(lines).rstrip("\n")
+
+
+def _row(s: Sheet) -> tuple[str, ...]:
+    low, high = (_end(v) for v in s.range)
+    numbers = (s.mean, s.variance, s.second, s.slope_second, s.top_slope, s.gain)
+    kept = MISSING if s.gradient_factor is None else f"{s.gradient_factor:.3f}"
+    cost = MISSING if s.of_conv is None else f"{100 * s.of_conv:.0f} %"
+    return (s.name, s.formula, f"({low}, {high})", *map(_digits, numbers), kept, cost)
+
+
+ROUNDING = 1e-9  # a moment below it is 0 but for rounding
+
+
+def _digits(value: float) -> str:
+    return "0" if abs(value) < ROUNDING else f"{value:.3g}"
+
+
+def _end(value: float) -> str:
+    return {float("inf"): "inf", float("-inf"): "-inf"}.get(value, f"{value:.3g}")
+
+
+def _legend(found: tuple[Sheet, ...], pen: Pen) -> list[str]:
+    depth = found[0].depth if found else 0
+    return pen.wrap(
+        "",
+        "E and Var over N(0, 1) inputs; slope: the largest; gain: 1/√E f², of the weights that keep"
+        f" the signal; a layer: what a layer keeps of the gradient with that gain, measured over"
+        f" {depth} layers of width {256}; of conv: time forward and backward over that of a 3x3"
+        " convolution (study activation-cost).",
+    )
+
+
+def _whole(s: Sheet, pen: Pen, ascii_only: bool) -> list[str]:
+    facts = FACTS[s.name]
+    xs = [-REACH + 2 * REACH * i / (WIDE - 1) for i in range(WIDE)]
+    curves = zip(
+        graph(xs, [facts.f(x) for x in xs], ascii_only=ascii_only),
+        graph(xs, [facts.slope(x) for x in xs], ascii_only=ascii_only),
+        strict=True,
+    )
+    lines = [f"{s.name}: f(x) = {s.formula}", ""]
+    lines += [f"{a:<{WIDE + 9}} {b}".rstrip() for a, b in curves]
+    lines += [f"{'':8}{'f':<{WIDE + 10}}f'", ""]
+    centred = "centred on 0" if s.zero_centred else f"not centred on 0 (mean {s.mean:.3g})"
+    flat = "does not saturate on both sides"
+    if s.saturates is not None:
+        flat = f"saturates beyond |x| = {s.saturates:g} (slope under 5 % of the largest)"
+    lines += pen.labelled("shape", f"{centred}; {flat}; {s.source}")
+    if s.dead_at_start is not None:
+        lines += pen.labelled("dead", f"{100 * s.dead_at_start:.1f} % of the units at the start")
+    for judged in s.judged:
+        lines += pen.labelled(judged.claim, _sentence(judged))
+    return lines
+
+
+def _sentence(j: Judged) -> str:
+    more = f": {j.instead}" if j.instead else ""
+    return f"“{j.says}”: {j.verdict} (study {j.study}){more}"
