@@ -23,6 +23,7 @@ from undertow.nn.threads import single_threaded, small
 from undertow.preflight import guarded
 from undertow.train.checkpoint import load as checkpoint
 from undertow.train.fit import Each, Job, Limits, fit
+from undertow.train.ranks import digest, refuse, written
 
 __all__ = [
     "Limits",
@@ -136,18 +137,30 @@ def trained(
         on_finding: told a finding when there is one.
         options: of the model and training as typed, for the commands the report shows.
     """
+    if job.ranks.world > 1:
+        refuse(job.net)
     values = job.choices.batch * job.train.x[0].numel()
     single = small(job.net, values)
     with guarded(job.seed), single_threaded(single):
         job = replace(job, about={**job.about, "threads": torch.get_num_threads()})
-        run = fit(job, _watch(job, on_finding, options), each)
+        watch = _watch(job, on_finding, options) if job.ranks.first else None
+        run = fit(job, watch, each)
+    if job.ranks.world > 1:
+        last = run.metrics[-1] if run.metrics else None
+        told = {
+            "status": "interrupted" if run.interrupted else "done",
+            "step": last.step + 1 if last else 0,
+            "loss": str(last.loss) if last else None,
+            "weights": digest(job.net),
+        }
+        written(job.folder, job.ranks.rank, told)
+    if not job.ranks.first:
+        return run
     diagnose(job.folder).to_html(job.folder / "report.html")
     return run
 
 
-def _watch(
-    job: Job, on_finding: Callable[[Any], object] | None, options: str | None
-) -> Watch | None:
+def _watch(job: Job, on_finding: Callable[[Any], object] | None, options: str | None) -> Watch:
     typed = () if options is None else (("options", options),)
     head = Record(
         kind="run",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from undertow.cli import options as o
-from undertow.cli.output import ended, terminal
+from undertow.cli.output import FINDINGS, terminal
 
 INTERRUPTED = 130
 TYPED = "COMMANDLINE"
@@ -114,21 +114,43 @@ def train(
 
     Exit code 1 where the watch has a finding at the end; Ctrl-C saves and ends with 130.
     """
+    from pathlib import Path
+
+    from undertow.api.ranks import as_rank
+    from undertow.api.train import new_folder
+
+    given["milestones"] = o.pools(given["milestones"]) or ()
+    words = {"model": model, "data": data, "run": run, "json": json, "quiet": quiet, **given}
+    typed = _typed(context, words)
+    folder = Path(run or words["resume"] or new_folder(model))
+
+    def work(ranks: Any, home: Path) -> int:
+        words["run"] = str(home)
+        return _train(words, typed, ranks)
+
+    raise typer.Exit(as_rank(folder, work))
+
+
+def _train(words: dict[str, Any], typed: dict[str, Any], ranks: Any) -> int:
+    """The exit code of a training; ranks above 0 print nothing."""
+    from dataclasses import replace
+
     from undertow.api.diagnose import diagnose
     from undertow.api.train import trained
     from undertow.cli.live import Live
 
-    given["milestones"] = o.pools(given["milestones"]) or ()
-    words = {"model": model, "data": data, "run": run, **given}
-    job = _again(words, _typed(context, words)) if words["resume"] else _new(words)
-    with Live(job.total, job.epoch, quiet=quiet or json) as live:
-        options = o.typed(given)
+    job = replace(_again(words, typed) if words["resume"] else _new(words), ranks=ranks)
+    still = words["quiet"] or words["json"] or not ranks.first
+    with Live(job.total, job.epoch, quiet=still) as live:
+        options = o.typed(words)
         done = trained(job, each=live.step, on_finding=live.finding, options=options)
+    if not ranks.first:
+        return INTERRUPTED if done.interrupted else 0
     report = diagnose(done.folder)
-    _print(done, report, json=json)
+    _print(done, report, json=words["json"])
     if done.interrupted:
-        raise typer.Exit(INTERRUPTED)
-    ended(report.healthy or report.diagnosis.watching)
+        return INTERRUPTED
+    return 0 if report.healthy or report.diagnosis.watching else FINDINGS
 
 
 def _new(given: dict[str, Any]) -> Any:
@@ -136,13 +158,13 @@ def _new(given: dict[str, Any]) -> Any:
 
     from undertow.api.data import with_files
     from undertow.api.target import data_for
-    from undertow.api.train import fitted, new_folder, one_unit, prepared
+    from undertow.api.train import fitted, one_unit, prepared
 
     arrays = with_files(data_for(given["data"], None), given["strict"])
     arrays = fitted(arrays, given["model"], given["side"])
     given["classes"] = one_unit(given["loss"], given["classes"], arrays)
     made = o.source(given["model"], arrays, given)
-    folder = Path(given["run"]) if given["run"] else new_folder(given["model"])
+    folder = Path(given["run"])
     return prepared(made, arrays, given["validation"], given["seed"], folder, _limits(given))
 
 
@@ -151,7 +173,8 @@ def _typed(context: typer.Context, given: dict[str, Any]) -> dict[str, Any]:
     return {
         name: o.pools(value) if name == "pool_at" else value
         for name, value in given.items()
-        if name not in LIMITS and getattr(context.get_parameter_source(name), "name", "") == TYPED
+        if name not in {*LIMITS, "json", "quiet"}
+        and getattr(context.get_parameter_source(name), "name", "") == TYPED
     }
 
 

@@ -116,8 +116,9 @@ def _steps(job: Job, log: Log, each: Each, stop: Stop, how: How) -> bool:
             each(done.scalars, found)
         except KeyboardInterrupt:
             stop.asked = True
-        if stop.asked or log.enough or _late(began, job.limits.budget_s):
-            return stop.asked
+        late = _late(began, job.limits.budget_s)
+        if job.ranks.any(stop.asked or late) or log.enough:
+            return job.ranks.any(stop.asked)
     return False
 
 

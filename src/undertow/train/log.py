@@ -45,7 +45,12 @@ class Log:
         """
         if self.job.resume:
             self._restore()
-        elif self.watch is not None:
+        if not self.job.ranks.first:  # else all would draw the same dropout for other samples
+            key = (self.job.seed + 1) * 1_000_003 + self.step
+            torch.manual_seed(key * self.job.ranks.world + self.job.ranks.rank)
+        if self.job.resume:
+            return
+        if self.watch is not None:
             self.save("last")
 
     def took(self, done: Step) -> None:
@@ -198,7 +203,7 @@ class Log:
         self.clipped = about["clipped"]
         self.evaluations = [decode(Evaluation, e) for e in about["evaluations"]]
         self.best = None if about["best"] is None else decode(Evaluation, about["best"])
-        before = read_run(job.folder).metrics
+        before = read_run(job.folder).metrics if job.ranks.first else ()
         self.metrics = [m for m in before if m.step < self.step]
 
 
