@@ -29,6 +29,7 @@ class Log:
         self.job, self.watch = job, watch
         self.step, self.skipped, self.clipped = 0, 0, 0
         self.metrics: list[Scalars] = []
+        self._aux: list[float] = []
         self.evaluations: list[Evaluation] = []
         self.best: Evaluation | None = None
         self.average = Average(job.net, job.choices.ema) if job.choices.ema else None
@@ -64,6 +65,7 @@ class Log:
             self._event("skipped-step", {"step": scalars.step})
         elif self.watch is not None:
             self.watch.loss(done.loss, done.y, scalars)
+        self._aux.append(done.aux)
         self.clipped += scalars.clipped_norm is not None
         self.metrics.append(scalars)
 
@@ -77,6 +79,10 @@ class Log:
             found = _with_average(found, smooth)
         self.evaluations.append(found)
         self._event("evaluation", encode(found))
+        if any(self._aux):
+            mean = sum(self._aux) / len(self._aux)
+            self._event("auxiliary-loss", {"step": self.step, "loss": encode(mean)})
+        self._aux.clear()
         if math.isfinite(found.loss) and (self.best is None or found.loss < self.best.loss):
             self.best = found
             self.save("best")

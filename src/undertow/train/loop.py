@@ -164,14 +164,14 @@ def _passes(net: nn.Module, group: Group, how: How) -> _Passes:
                 out, heads = how.forward(micro.x) if how.forward else (net(micro.x), {})
             found, extra = _loss(out, heads, micro, how)
             share = how.mass(micro.y) / total
-            value = found.item()
+            value, aux = found.item(), extra.item() if isinstance(extra, Tensor) else 0.0
             if not math.isfinite(value) and how.world == 1 and how.scaler is None:
                 return _Passes(found.detach(), micro.y, None, 0.0)
             whole = (found + extra) * (share * how.world)
             (how.scaler.scale(whole) if how.scaler else whole).backward()
         hit = right(out, micro.y)
         judged = 0 if hit is None else len(micro.y)
-        part = (value * share, float(extra) * share, (hit or 0.0) * judged, judged)
+        part = (value * share, aux * share, (hit or 0.0) * judged, judged)
         sums += torch.tensor(part, dtype=torch.float64)
     loss, aux, hits, seen = how.gather(sums).tolist()
     y = group.micro[0].y if not last else torch.cat([m.y for m in group.micro])
