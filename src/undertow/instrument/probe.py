@@ -1,6 +1,6 @@
 """Hooks on a network's layers that reduce what passes to one row of numbers a call."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -69,6 +69,7 @@ class Probe:
         self._latest, self._queued = None, False
         self._data: list[Number] = []
         self._graded = Norms([], torch.zeros(0))
+        self._held: list[nn.Parameter] = []
         self._before: dict[int, Tensor] = {}
 
     @contextmanager
@@ -123,6 +124,8 @@ class Probe:
 
     def began(self, inputs: tuple[Any, ...]) -> None:
         """A forward pass starts."""
+        if self._dropped():  # a gradient scaler left a step out: that pass was for nothing
+            self._restart()
         self._latest = None
         data = first_tensor(inputs)
         if data is not None:
@@ -196,17 +199,45 @@ class Probe:
                 row.backward.append(measure_backward(g.detach()))
             if not self._queued:  # runs when this backward is complete, before any clipping
                 self._queued = True
-                Variable._execution_engine.queue_callback(self._after_backward)
+                Variable._execution_engine.queue_callback(self._last_of_backward)
         except Exception as error:  # a fault of ours must not end the user's training
             self.failed(row.key, error)
+
+    def _last_of_backward(self) -> None:
+        """Queued again, so that it runs behind the all-reduce that DDP queues in between."""
+        Variable._execution_engine.queue_callback(self._after_backward)
 
     def _after_backward(self) -> None:
         self._queued = False
         trained = [p for p in self.net.parameters() if p.requires_grad]
         grads = [(id(p), p.grad.detach()) for p in trained if p.grad is not None]
+        self._held = [p for p in trained if p.grad is not None]
         dense = [(i, g) for i, g in grads if g.layout == torch.strided and g.numel()]
         with torch.no_grad():
             self._graded = Norms([i for i, _ in dense], l2_each([g for _, g in dense]))
+
+    def take_gradients(
+        self, params: Sequence[nn.Parameter], grads: Sequence[Tensor | None]
+    ) -> None:
+        """Measure these as the parameters' gradients, in place of what stands in `.grad`."""
+        pairs = [(p, g) for p, g in zip(params, grads, strict=True) if g is not None]
+        dense = [(id(p), g.detach()) for p, g in pairs if g.layout == torch.strided and g.numel()]
+        with torch.no_grad():
+            self._graded = Norms([i for i, _ in dense], l2_each([g for _, g in dense]))
+
+    def _dropped(self) -> bool:
+        """Whether the last gradients were thrown away without a step: a new pass begins at none."""
+        if not self._held:
+            return False
+        left = [p.grad for p in self._held if p.grad is not None]
+        return not left or not any(bool(g.any()) for g in left if g.layout == torch.strided)
+
+    def _restart(self) -> None:
+        """Forget what was measured since `attach`."""
+        for row in self._rows.values():
+            row.clear()
+        self._units.drop()
+        self._forget()
 
     def _weights(self) -> list[nn.Parameter]:
         """Every weight of the rows once, the layers' matrices and the norms' scales."""

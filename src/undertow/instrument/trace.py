@@ -70,8 +70,9 @@ class Hook:
         self._call = call
 
     def __call__(self, *args: Any) -> None:
-        """Run it."""
-        self._call(*args)
+        """Run it; where it is being compiled with the net it does nothing."""
+        if not torch.compiler.is_compiling():
+            self._call(*args)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Hook":
         return Hook(_nothing)

@@ -33,6 +33,10 @@ class DeadUnits:
             rows.append(dead)
         self._now = {}
 
+    def drop(self) -> None:
+        """Forget the row being sampled."""
+        self._now = {}
+
     def dead(self, path: str) -> Tensor | None:
         """One flag a unit: dead in each of the last rows. None: never measured."""
         rows = self._rows.get(path)

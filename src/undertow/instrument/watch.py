@@ -19,8 +19,10 @@ from undertow.instrument.journal import Journal
 from undertow.instrument.losses import Losses, mean, number
 from undertow.instrument.options import BUDGET, Options, verify
 from undertow.instrument.probe import MAX_NOTES, Probe
+from undertow.instrument.scaler import loss_scale_now, skips
 from undertow.instrument.schedule import Schedule
 from undertow.instrument.steps import StepHooks
+from undertow.instrument.twin import Twin
 from undertow.nn.loss import word_of
 from undertow.nn.optimizer import facts
 from undertow.record.schema import as_written
@@ -29,6 +31,10 @@ VERDICT = 100  # step of the first judgement; the next ones at 200, 400, 800, ..
 JUMP, BEFORE = 3.0, 20  # a loss this many times the median of the last 20 is suspicious,
 FLOOR = 0.1  # if it also rose by this share of the first loss: near 0 a loss jumps by chance
 TREND = "progress judged by trend"
+UNSEEN = (
+    "layers not measured: no call of the net was seen; where it is compiled or wrapped, watch the "
+    "module that the training calls"
+)
 
 
 @dataclass
@@ -68,7 +74,8 @@ class Watch:
         self._guard = _Safe(self._note)
         self._base = options.get("head") or Record(kind="run", source=type(net).__name__)
         self._base = replace(self._base, loss=self._base.loss or word_of(loss))
-        self._probe, self._whole = Probe(net), not is_compiled(net)
+        self._net, self._probe = net, Probe(net)
+        self._whole, self._twin = True, Twin(net, self._probe)
         start = options.get("start")
         self._journal = Journal(None if run is None else Path(run), self._note, start)
         self._schedule = Schedule(budget, every)
@@ -87,6 +94,7 @@ class Watch:
         self._open: _Step | None = None
         self._lr: float | None = None
         self._mark, self._own = 0.0, 0.0
+        self._scale, self._skipped = 1.0, False
         self._recent: deque[float] = deque(maxlen=BEFORE)
         self._told: tuple[str, ...] = ()
         self._bad = False
@@ -188,9 +196,12 @@ class Watch:
                 self._set_optimizer(optimizer)
             rate = optimizer.param_groups[0]["lr"]
             self._lr = rate.item() if isinstance(rate, Tensor) else float(rate)
-            if self._sampling and self._whole:
+            if self._sampling:
                 began = self._clock()
-                if self._probe.measured:  # else the passes come inside `step(closure)`
+                self._scale, self._skipped = loss_scale_now(), skips(optimizer)
+                if not self._whole:
+                    self._twin.measure()
+                elif self._probe.measured:  # else the passes come inside `step(closure)`
                     self._stop_hooks()
                 self._probe.before_update()
                 self._own += self._clock() - began
@@ -214,9 +225,11 @@ class Watch:
         if self._sampling or not self._schedule.due(self._step):
             return
         began = self._clock()
-        self._sampling = True
+        self._sampling, self._whole = True, not is_compiled(self._net)
         if self._whole:
             self._probe.attach()
+        else:
+            self._twin.attach()
         self._losses.listen()
         self._own += self._clock() - began
 
@@ -225,12 +238,13 @@ class Watch:
         if not self._sampling:
             return None
         self._stop_sampling()
-        if not self._whole or not self._probe.measured:
+        if not self._probe.measured or self._skipped:
             return None
-        return self._probe.read(self._step)
+        return self._probe.read(self._step, scale=self._scale)
 
     def _stop_hooks(self) -> None:
         self._probe.detach()
+        self._twin.detach()
         self._losses.rest()
 
     def _stop_sampling(self) -> None:
@@ -333,8 +347,8 @@ class Watch:
 
     def _said(self, constant: float | None) -> tuple[str, ...]:
         said = [*self.notes, *self._probe.notes]
-        if not self._whole:
-            said.append("layers not measured: the net is compiled; watch the module inside it")
+        if self._step > 1 and not self._probe.layers:
+            said.append(UNSEEN)
         if constant is None and self._step:
             why = "no labels seen" if self._losses.seen else "no loss seen"
             said.append(f"{TREND}: {why}; give loss= or call w.loss(value, labels)")

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from undertow.core.words import ACTIVATIONS, NORMS
 from undertow.instrument import calls
+from undertow.nn import functional
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_norm_words(module: nn.Module, word: str) -> None:
 
 
 def test_activation_words_of_functions() -> None:
-    assert set(calls.ACTIVATIONS.values()) - {""} == set(ACTIVATIONS) - {"identity"}
+    assert set(functional.ACTIVATIONS.values()) - {""} == set(ACTIVATIONS) - {"identity"}
     named: list[tuple[Any, tuple[Any, ...], dict[str, Any], str | None]] = [
         (F.relu, (), {}, "relu"),
         (torch.relu_, (), {}, "relu"),
@@ -74,7 +75,7 @@ def test_activation_words_of_functions() -> None:
         (F.dropout, (), {}, None),
     ]
     for func, args, kwargs, word in named:
-        assert calls.activation_word(func, args, kwargs) == word, func
+        assert functional.activation_word(func, args, kwargs) == word, func
 
 
 @dataclass

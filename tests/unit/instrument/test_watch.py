@@ -548,17 +548,6 @@ def test_a_batch_of_one() -> None:
     assert w.record.const_loss == 0.0
 
 
-def test_a_compiled_net_is_told_not_measured() -> None:
-    model, criterion = net(), nn.CrossEntropyLoss()
-    optimizer = sgd(model)
-    model.__dict__["_compiled_call_impl"] = model._call_impl  # what `net.compile()` leaves
-    with Watch(model, optimizer=optimizer, loss=criterion, judge=diagnose) as w:
-        train(model, optimizer, 3, criterion)
-    assert w.record.layers == ()
-    assert any("compiled" in note for note in w.record.notes)
-    assert len(w.record.metrics) == 3
-
-
 @pytest.mark.parametrize(
     ("options", "says"),
     [({"budget": 0.0}, "budget"), ({"budget": 2.0}, "budget"), ({"every": 0}, "every")],
