@@ -166,7 +166,7 @@ def main() -> None:
         verdicts = list(pool.map(judged, _jobs(args, scored)))
     if args.out:
         Path(args.out).write_text("".join(json.dumps(v) + "\n" for v in verdicts))
-    print(table(args.folder, scored, verdicts))
+    sys.stdout.write(table(args.folder, scored, verdicts) + "\n")
 
 
 if __name__ == "__main__":
