@@ -71,12 +71,11 @@ class Feed:
         Raises:
             EnvironmentFaultError: a reading process died or was too slow.
         """
-        batches = self._batches(start, end)
+        batches, y = self._batches(start, end), self.data.y
         for step, everyone, mine in self._plan(start, end):
-            micro = tuple(
-                self._micro(next(batches), self.data.y[i], step, at) for at, i in enumerate(mine)
-            )
-            yield Group(micro, self.data.y[everyone].to(self.device))
+            micro = tuple(self._micro(next(batches), y[i], step, at) for at, i in enumerate(mine))
+            alone = len(mine) == 1 and self.order.world == 1
+            yield Group(micro, micro[0].y if alone else y[everyone].to(self.device))
 
     def _plan(self, start: int, end: int) -> Iterator[tuple[int, Tensor, tuple[Tensor, ...]]]:
         epoch, permutation = -1, None
@@ -89,10 +88,16 @@ class Feed:
     def _keys(self, start: int, end: int) -> Iterator[list[tuple[int, int]]]:
         """(epoch, place) of every sample, a list a micro-batch."""
         for step, _, mine in self._plan(start, end):
+            epoch = step // self.order.epoch
             for part in mine:
-                yield [(step // self.order.epoch, at) for at in part.tolist()]
+                yield [(epoch, at) for at in part.tolist()]
 
     def _batches(self, start: int, end: int) -> Iterator[Tensor]:
+        x = self.data.x
+        if isinstance(x, Tensor) and not self.augment:  # nothing to read: workers would only copy
+            for _, _, mine in self._plan(start, end):
+                yield from (x[part] for part in mine)
+            return
         reader = _Reader(self.data, self.order.seed, self.augment)
         if not self.workers:
             yield from (reader.batch(keys) for keys in self._keys(start, end))
@@ -121,12 +126,13 @@ class Feed:
 
     def _micro(self, x: Tensor, y: Tensor, step: int, at: int) -> Micro:
         """Finished on the device: floats, scaled, laid out, mixed."""
-        x = x.to(self.device, non_blocking=True)
+        if self.device.type != "cpu":
+            x, y = x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
         if not isinstance(self.data.x, Tensor):
             x = self.data.x.finish(x)
         if self.channels_last and x.ndim == 4:
             x = x.contiguous(memory_format=torch.channels_last)
-        made = Micro(x, y.to(self.device))
+        made = Micro(x, y)
         if not self.mixup and not self.cutmix:
             return made
         key = [self.order.seed, step, at, self.order.rank]
@@ -185,8 +191,6 @@ class _Reader(Dataset[Any]):
 
     def batch(self, keys: Sequence[tuple[int, int]]) -> Tensor:
         """The samples of a micro-batch, not finished."""
-        if isinstance(self.x, Tensor) and not self.augment:
-            return self.x[[at for _, at in keys]]
         return torch.stack([self._one(epoch, at) for epoch, at in keys])
 
     def __getitems__(self, keys: list[tuple[int, int]]) -> tuple[Tensor, dict[str, str]]:

@@ -1,6 +1,7 @@
 """Which samples make which step: a pure function of (seed, epoch), the same on every rank."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -34,17 +35,17 @@ class Order:
     world: int = 1
     weights: Tensor | None = None
 
-    @property
+    @cached_property
     def group(self) -> int:
         """Samples of a whole step, over all ranks."""
         return self.batch * self.accumulate * self.world
 
-    @property
+    @cached_property
     def used(self) -> int:
         """Samples of one epoch: all, but for those that would leave the ranks unequal."""
         return max(self.world, self.samples - self.samples % self.world)
 
-    @property
+    @cached_property
     def epoch(self) -> int:
         """Steps of one epoch, at least 1."""
         whole, rest = divmod(self.used, self.group)
@@ -68,9 +69,11 @@ class Order:
         at = step % self.epoch
         end = self.used if at == self.epoch - 1 else (at + 1) * self.group
         everyone = permutation[at * self.group : end]
-        mine = everyone[self.rank :: self.world]
+        mine = everyone if self.world == 1 else everyone[self.rank :: self.world]
         if at == self.epoch - 1 and len(mine) > self.batch * self.accumulate:
             return everyone, _parts(mine, -(-len(mine) // self.accumulate), self.batch)
+        if len(mine) == self.batch:
+            return everyone, (mine,)
         return everyone, _parts(mine, self.batch, self.batch)
 
 

@@ -15,10 +15,10 @@ CHUNK = 512  # samples of one forward pass in evaluation, at most
 VALUES = 2**24  # input values of one such pass: 64 MiB in fp32
 
 
-def right(out: Tensor, y: Tensor) -> float | None:
-    """Share of a batch whose class is right; None where targets are no class numbers."""
-    hits = _hits(out, y)
-    return None if hits is None else float(hits.float().mean())
+def hits(out: Tensor, y: Tensor) -> int | None:
+    """How many of a batch have the right class; None where targets are no class numbers."""
+    found = _hits(out, y)
+    return None if found is None else int(found.sum())
 
 
 def _hits(out: Tensor, y: Tensor) -> Tensor | None:
@@ -64,9 +64,9 @@ def evaluate(
             x, y = data.x[pick].to(device), data.y[pick].to(device)
             out = net(x).float()
             sums[0] += loss_fn(out, y).item() * len(x)
-            hits = _hits(out, y) if data.classes else None
-            if hits is not None:
-                sums[1 : 1 + classes] += y[hits].cpu().bincount(minlength=classes)
+            good = _hits(out, y) if data.classes else None
+            if good is not None:
+                sums[1 : 1 + classes] += y[good].cpu().bincount(minlength=classes)
                 sums[1 + classes :] += y.cpu().bincount(minlength=classes)
     sums = ranks.gather(sums)
     hit, seen = sums[1 : 1 + classes], sums[1 + classes :]

@@ -13,7 +13,7 @@ from undertow.core.plan import TrainChoices
 from undertow.core.record import Scalars
 from undertow.data.feed import Group, Micro
 from undertow.nn.loss import Criterion
-from undertow.train.evaluation import evaluate, re_estimate, right
+from undertow.train.evaluation import evaluate, hits, re_estimate
 from undertow.train.schedule import rate_factor
 
 __all__ = [
@@ -128,8 +128,9 @@ def walk(
         optimizer.zero_grad(set_to_none=True)
         made = _passes(net, group, how)
         rate = float(optimizer.param_groups[0]["lr"])
-        first = Scalars(step, float(made.loss), rate)
-        if not math.isfinite(float(made.loss)) and how.scaler is None:
+        value = made.loss.item()
+        first = Scalars(step, value, rate)
+        if not math.isfinite(value) and how.scaler is None:
             yield Step(first, made.loss, made.y, made.aux, good=False)
             return
         norm, after = _between(params, how, optimizer)
@@ -156,7 +157,7 @@ class _Passes:
 def _passes(net: nn.Module, group: Group, how: How) -> _Passes:
     """Forward and backward of every micro-batch; the gradients are then those of the step."""
     total = how.mass(group.labels)
-    sums = torch.zeros(4, dtype=torch.float64)  # loss, auxiliary losses, right, samples judged
+    sums = [0.0, 0.0, 0.0, 0.0]  # loss, auxiliary losses, right, samples judged
     last = len(group.micro) - 1
     for at, micro in enumerate(group.micro):
         with nullcontext() if at == last else how.apart():
@@ -167,17 +168,21 @@ def _passes(net: nn.Module, group: Group, how: How) -> _Passes:
             value, aux = found.item(), extra.item() if isinstance(extra, Tensor) else 0.0
             if not math.isfinite(value) and how.world == 1 and how.scaler is None:
                 return _Passes(found.detach(), micro.y, None, 0.0)
-            whole = (found + extra) * (share * how.world)
+            whole = found + extra if aux else found
+            if share * how.world != 1:
+                whole = whole * (share * how.world)
             (how.scaler.scale(whole) if how.scaler else whole).backward()
-        hit = right(out, micro.y)
+        hit = hits(out, micro.y)
         judged = 0 if hit is None else len(micro.y)
-        part = (value * share, aux * share, (hit or 0.0) * judged, judged)
-        sums += torch.tensor(part, dtype=torch.float64)
-    loss, aux, hits, seen = how.gather(sums).tolist()
+        part = (value * share, aux * share, hit or 0, judged)
+        sums = [a + b for a, b in zip(sums, part, strict=True)]
+    if how.world > 1:
+        sums = how.gather(torch.tensor(sums, dtype=torch.float64)).tolist()
+    loss, aux, good, seen = sums
     y = group.micro[0].y if not last else torch.cat([m.y for m in group.micro])
     single = last == 0 and how.world == 1
     told = found.detach() if single else torch.tensor(loss)
-    return _Passes(told, y, hits / seen if seen else None, aux)
+    return _Passes(told, y, good / seen if seen else None, aux)
 
 
 def _loss(
@@ -209,19 +214,30 @@ def _between(
         for p in params:
             if p.grad is not None:
                 p.grad.add_(torch.sign(p.detach()), alpha=extra.l1)
-    norm = nn.utils.get_total_norm([p.grad for p in params if p.grad is not None])
-    before = float(norm)
+    before = l2(params)
     if extra.clip_norm is None and extra.clip_value is None:
         return before, None
     if extra.clip_norm is not None:
-        nn.utils.clip_grads_with_norm_(params, extra.clip_norm, norm)
+        nn.utils.clip_grads_with_norm_(params, extra.clip_norm, torch.tensor(before))
     if extra.clip_value is not None:
         nn.utils.clip_grad_value_(params, extra.clip_value)
-    after = float(nn.utils.get_total_norm([p.grad for p in params if p.grad is not None]))
+    after = l2(params)
     return before, after if after < before * (1 - CUT) else None
 
 
+FEW = 64  # gradients up to which Python adds their norms faster than another kernel
+MOST = torch.finfo(torch.float32).max
 CUT = 1e-6  # relative: a norm that is smaller by more was cut, not rounded
+
+
+def l2(params: list[nn.Parameter]) -> float:
+    """The L2 norm of all gradients as one vector."""
+    grads = [p.grad for p in params if p.grad is not None]
+    if not grads or len(grads) > FEW or not all(g.is_cpu for g in grads):
+        return float(nn.utils.get_total_norm(grads))
+    norms = [n.item() for n in torch._foreach_norm(grads)]
+    whole = math.hypot(*norms)
+    return math.inf if whole > MOST else whole  # as fp32 has it; NaN stays NaN
 
 
 def _spoilt(params: list[nn.Parameter]) -> bool:
