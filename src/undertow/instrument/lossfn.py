@@ -51,10 +51,10 @@ class LossMode(TorchFunctionMode):
         super().__init__()
         self._told = told
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), named: Any = None) -> Any:
+        out = func(*args, **(named or {}))
         if func in FUNCTIONS and isinstance(out, Tensor) and out.requires_grad:
-            call = _called(func, out, args, dict(kwargs or {}))
+            call = _called(func, out, args, dict(named or {}))
             if call is not None:
                 self._told(call)
         return out
