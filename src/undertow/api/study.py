@@ -1,6 +1,6 @@
 """`ut.study` and `ut.studies`: questions put to networks, answered by experiments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from undertow.core.errors import UsageError
@@ -10,7 +10,7 @@ from undertow.studies.claims import Coverage, coverage
 from undertow.studies.listing import Listed, listed
 from undertow.studies.result import Result
 
-__all__ = ["Result", "claims", "figure", "names", "studies", "study"]
+__all__ = ["Result", "book", "claims", "figure", "names", "studies", "study"]
 
 
 def study(
@@ -64,6 +64,17 @@ def names() -> tuple[str, ...]:
 def claims() -> tuple[Coverage, ...]:
     """Every claim of the evidence book and what answers it."""
     return coverage()
+
+
+def book(results: Sequence[Result], out: str | Path) -> tuple[Path, ...]:
+    """Write the evidence book of these results: a page each, the chapters, an index.
+
+    Raises:
+        EnvironmentFaultError: the folder cannot be written.
+    """
+    from undertow.studies.book import write
+
+    return write(results, Path(out))
 
 
 def figure(result: Result, path: str | Path) -> None:

@@ -6,9 +6,9 @@ import typer
 
 
 def explain(
-    topic: Annotated[str, typer.Argument(help="A finding: UT101 or vanishing-gradient.")],
+    topic: Annotated[str, typer.Argument(help="A finding (UT101), or a chapter (vanishing).")],
 ) -> None:
-    """Explain a finding: what it is, why it is bad, its limit, its causes and remedies."""
+    """Explain a finding, or a topic in a chapter: alexnet, vgg, activations, vanishing, ..."""
     from undertow.api.explain import explain as page
 
     print(page(topic))

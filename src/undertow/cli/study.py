@@ -21,6 +21,10 @@ RUN: o.Group = {
         None,
     ),
     "keep": (Annotated[str, typer.Option(help="Folder of finished cells; '' keeps none.")], KEPT),
+    "book": (
+        Annotated[str | None, typer.Option(help="Also write Markdown pages to this folder.")],
+        None,
+    ),
     "workers": (Annotated[int, typer.Option(help="Processes of one thread.")], 1),
     "budget": (
         Annotated[float | None, typer.Option(help="Seconds after which no seed is begun.")],
@@ -49,6 +53,7 @@ def study(
     if name == "list":
         _list(claims=claims, json=json)
         return
+    found = []
     with Progress(quiet=quiet) as progress:
         for one in api.names() if name == "all" else (name,):
             result = api.study(
@@ -60,14 +65,22 @@ def study(
                 budget_s=given["budget"],
                 done=progress.tell,
             )
-            _show(result, json=json)
+            found.append(result)
+            if not json:
+                _show(result)
             if figure is not None:
                 api.figure(result, figure)
+    if json:  # one document, also for all of them
+        held = [text.loads(r.to_json()) for r in found]
+        print(text.dumps(held if name == "all" else held[0], indent=1, ensure_ascii=False))
+    if given["book"] is not None:
+        pages = api.book(found, given["book"])
+        print(f"book: {pages[-1]}", file=sys.stderr if json else sys.stdout)
 
 
-def _show(result: "Result", *, json: bool) -> None:
+def _show(result: "Result") -> None:
     plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    print(result.to_json() if json else result.to_text(ascii_only=plain))
+    print(result.to_text(ascii_only=plain))
 
 
 def _list(*, claims: bool, json: bool) -> None:

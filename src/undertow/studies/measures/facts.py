@@ -228,6 +228,7 @@ ANATOMY: dict[str, Fact] = {
     ),
     "VGG-11: multiply-adds": lambda: float(_count("vgg11").macs),
     "VGG-16: multiply-adds": lambda: float(_count("vgg16").macs),
+    "VGG-19: parameters": lambda: float(_count("vgg19").parameters),
     "VGG-19: multiply-adds": lambda: float(_count("vgg19").macs),
     "ResNet-50: identity shortcuts": lambda: _shortcuts("resnet50", False),
     "ResNet-50: projections": lambda: _shortcuts("resnet50", True),

@@ -1,0 +1,112 @@
+"""The book: a Markdown page with its figure for every study, and an index of verdicts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from undertow.core.errors import EnvironmentFaultError
+from undertow.studies import figure
+from undertow.studies.chapter import CHAPTERS, chapter
+from undertow.studies.claims import coverage
+from undertow.studies.result import ArmResult, ClaimResult, Result
+from undertow.studies.study import Statistic
+from undertow.studies.text import digits, exactly, sentence
+
+
+def write(results: Sequence[Result], out: Path) -> tuple[Path, ...]:
+    """Write the pages of the results, the chapters and the index; returns the files.
+
+    Figures are left out where matplotlib is not installed.
+
+    Raises:
+        EnvironmentFaultError: the folder cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        pages = [_page(result, out) for result in results]
+        pages += [_write(out / f"chapter-{name}.md", chapter(name)) for name in CHAPTERS]
+        return (*pages, _write(out / "index.md", _index(results)))
+    except OSError as error:
+        raise EnvironmentFaultError(f"{out} cannot be written: {error}") from error
+
+
+def _page(result: Result, out: Path) -> Path:
+    drawn = out / f"{result.study}.svg"
+    try:
+        figure.save(result, drawn)
+        image = f"![{result.question}]({drawn.name})\n\n"
+    except EnvironmentFaultError:
+        image = ""
+    (out / f"{result.study}.json").write_text(result.to_json() + "\n", encoding="utf-8")
+    return _write(out / f"{result.study}.md", page(result, image))
+
+
+def page(result: Result, image: str = "") -> str:
+    """The page of a result: question, figure, table, every claim, how to repeat it."""
+    held = ", ".join(filter(None, (result.held, f"data {result.data}")))
+    steps = f", {result.steps} steps" if result.steps else ""
+    seeds = "exact, no seeds" if result.exact else f"seeds {', '.join(map(str, result.seeds))}"
+    versions = ", ".join(f"{n} {v}" for n, v in result.versions)
+    parts = [
+        f"# {result.question}\n",
+        f"Expected: {result.says}\n",
+        f"{image}{_table(result)}\n",
+        f"Held: {held}{steps}. Margins: {result.margins}\n",
+        "## Verdicts\n",
+        *(_claim(claim, result) for claim in result.claims),
+        "## Repeat it\n",
+        f"    {result.command}\n",
+        f"{seeds}; {versions}; {result.hardware}; {result.date}; {result.seconds:g} s\n",
+    ]
+    return "\n".join(parts + ([f"Source: {result.source}\n"] if result.source else []))
+
+
+def _table(result: Result) -> str:
+    heads = [f"{s.name}: {s.words}" for s in result.statistics]
+    lines = [f"| | {' | '.join(heads)} |", f"|---|{'---|' * len(heads)}"]
+    for arm in result.arms:
+        cells = " | ".join(_cell(arm, s) for s in result.statistics)
+        lines.append(f"| {_plain(arm.arm)} | {cells} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(arm: ArmResult, stat: Statistic) -> str:
+    found = arm.number(stat.name)
+    if found is None:
+        return "–"
+    if found.low == found.high:
+        return exactly(found.mean)
+    return f"{digits(found.mean)} ({digits(found.low)} to {digits(found.high)})"
+
+
+def _plain(text: str) -> str:
+    """The text with bars that a table does not take for its own."""
+    return text.replace("|", "\\|")
+
+
+def _claim(claim: ClaimResult, result: Result) -> str:
+    foreseen = "" if claim.verdict == claim.foreseen else f" (foreseen: {claim.foreseen})"
+    lines = [f"**{claim.id}** “{claim.says}”: **{claim.verdict}**{foreseen}"]
+    lines += [f"- {_plain(sentence(c, exact=result.exact))}" for c in claim.conditions]
+    lines += ["", f"{claim.instead}."] if claim.instead else []
+    return "\n".join(lines) + "\n"
+
+
+def _index(results: Sequence[Result]) -> str:
+    lines = ["# The evidence book", "", "## Chapters", ""]
+    lines += [f"- [{name}](chapter-{name}.md)" for name in CHAPTERS]
+    lines += ["", "## Studies", "", "| study | question | verdicts |", "|---|---|---|"]
+    for r in results:
+        words = ", ".join(f"{c.id} {c.verdict}" for c in r.claims)
+        lines.append(f"| [{r.study}]({r.study}.md) | {r.question} | {words} |")
+    found = {c.id: (r.study, c.verdict) for r in results for c in r.claims}
+    lines += ["", "## Claims", "", "| id | claim | answer |", "|---|---|---|"]
+    for row in coverage():
+        study, word = found.get(row.id, ("", row.text or "not in this book"))
+        link = f"{word} ([{study}]({study}.md))" if study else word
+        lines.append(f"| {row.id} | {row.says} | {link} |")
+    return "\n".join(lines) + "\n"
+
+
+def _write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
