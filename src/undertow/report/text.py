@@ -10,6 +10,7 @@ from undertow.report.commands import command
 from undertow.report.numbers import counted
 from undertow.report.pen import LABEL, Pen, pen_for
 from undertow.report.report import LayerRow, Report
+from undertow.report.stretches import stretch_words
 from undertow.report.tables import Table, cell, experiment_table, proof_table, reading_of
 
 FOLD, ENDS = 16, 3  # rows shown without folding, and kept at each end where folded
@@ -38,6 +39,8 @@ def report_text(
     pen = pen_for(width, color, encoding)
     lines = [findings.subject(report)]
     lines += ["", *layer_lines(report, pen)] if report.record.layers else []
+    if findings.theory(report.record) is None:  # else it stands beside the slope of the whole
+        lines += [x for words in stretch_words(report.record) for x in pen.wrap("  ", words)]
     lines += ["", *verdict_lines(report, pen)]
     if experiments := findings.ran(report.record.experiments):
         title = "What changing exactly one factor on a copy does:"

@@ -8,6 +8,7 @@ from undertow.core.record import Cell
 from undertow.report.findings import MARKS, slope, theory
 from undertow.report.numbers import number, span
 from undertow.report.report import LayerRow, Report
+from undertow.report.stretches import stretch_words
 from undertow.report.svg.draw import (
     CHAR,
     LEFT,
@@ -127,6 +128,8 @@ def _sentence(report: Report, rows: Sequence[LayerRow], compared: bool) -> str:
     wide = theory(report.record)
     if wide is not None:
         words += f"Dotted: theory for wide layers, ×{number(wide)} a layer. "
+    else:
+        words += "".join(f"{x[0].upper()}{x[1:]}. " for x in stretch_words(report.record))
     return words + ("Dashed: the net before." if compared else "")
 
 
