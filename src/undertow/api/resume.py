@@ -80,6 +80,10 @@ def _agreeing(asked: Plan, given: Mapping[str, Any], data: Arrays) -> Plan:
         UsageError: names every field that differs and may not.
     """
     fields = {k: v for k, v in given.items() if k in TOP}
+    model = given.get("model", asked.model)
+    if model not in (asked.model, Path(asked.model).name):
+        raise _changed({"model": (asked.model, model)})
+    fields["model"] = asked.model
     rest = {k: v for k, v in given.items() if k not in fields}
     choices, training, sizes = split_options(rest)
     typed = replace(
@@ -92,11 +96,16 @@ def _agreeing(asked: Plan, given: Mapping[str, Any], data: Arrays) -> Plan:
     made = source_of(typed, data)
     wanted = typed if made.plan is None else made.plan
     old, new = _flat(asked), _flat(wanted)
-    changed = [k for k in old if old[k] != new.get(k) and k not in MAY_CHANGE and k != "data"]
+    free = {*MAY_CHANGE, "data"}
+    changed = {k: (old[k], new.get(k)) for k in old if old[k] != new.get(k) and k not in free}
     if changed:
-        words = "; ".join(f"{k}: {old[k]} is now {new[k]}" for k in changed)
-        raise UsageError(f"a resume goes on with the same plan ({words}); leave these options out")
+        raise _changed(changed)
     return wanted
+
+
+def _changed(fields: Mapping[str, tuple[Any, Any]]) -> UsageError:
+    words = "; ".join(f"{name}: {old} is now {new}" for name, (old, new) in fields.items())
+    return UsageError(f"a resume goes on with the same plan ({words}); leave these options out")
 
 
 def _named(part: object, given: Mapping[str, Any]) -> dict[str, Any]:

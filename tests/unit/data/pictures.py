@@ -13,7 +13,8 @@ def colours(height: int = 24, width: int = 30, seed: int = 0) -> np.ndarray:
     phase = rng.random(3) * 6
     made = 127 + 100 * np.sin(6 * x[..., None] + 4 * y[..., None] + phase)
     made[: height // 4, : width // 4] = 250
-    return made.clip(0, 255).astype(np.uint8)
+    whole: np.ndarray = made.clip(0, 255).astype(np.uint8)
+    return whole
 
 
 def save(path: Path, height: int = 24, width: int = 30, seed: int = 0, mode: str = "RGB") -> Path:
