@@ -88,9 +88,10 @@ def resized(
         image = image[:, top : top + height, left : left + width]
     if tuple(image.shape[1:]) == size:
         return image
-    made = F.interpolate(
-        image.unsqueeze(0), size, mode="bilinear", antialias=True, align_corners=False
-    )
+    batch = image.unsqueeze(0)
+    if image.dtype == torch.uint8:  # torch's fast path wants whole pixels side by side
+        batch = batch.contiguous(memory_format=torch.channels_last)
+    made = F.interpolate(batch, size, mode="bilinear", antialias=True, align_corners=False)
     return made[0]
 
 

@@ -128,10 +128,10 @@ class Feed:
         """Finished on the device: floats, scaled, laid out, mixed."""
         if self.device.type != "cpu":
             x, y = x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
+        if self.channels_last and x.ndim == 4:  # first: bytes are moved faster than floats
+            x = x.contiguous(memory_format=torch.channels_last)
         if not isinstance(self.data.x, Tensor):
             x = self.data.x.finish(x)
-        if self.channels_last and x.ndim == 4:
-            x = x.contiguous(memory_format=torch.channels_last)
         made = Micro(x, y)
         if not self.mixup and not self.cutmix:
             return made

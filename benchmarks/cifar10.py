@@ -1,0 +1,91 @@
+"""ResNet-20 on the JPEG copy of CIFAR-10 for a bounded number of CPU minutes: the curve.
+
+    python benchmarks/cifar10.py FOLDER [--minutes 4] [--run runs/cifar10] [--json]
+
+FOLDER holds `train/` and `test/` with class folders. The JPEG copy is harder than the original
+pixels, so the figures stand beside our own only. The rate follows one cycle over the steps that
+fit the time, measured on the first ones; the test part is looked at once, at the end.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import asdict, replace
+from itertools import pairwise
+from pathlib import Path
+
+import torch
+
+from undertow.api.prepare import fitted, prepared
+from undertow.api.target import source
+from undertow.api.train import trained
+from undertow.core.plan import Plan, TrainChoices
+from undertow.core.run import Run
+from undertow.data.arrays import Arrays, load
+from undertow.data.pixels import Pixels
+from undertow.train.evaluation import evaluate
+from undertow.train.fit import Job, Limits
+
+MODEL, BATCH, PROBE = "cifar_resnet20", 128, 12
+SPARE = 0.85  # share of the time that training gets; the rest reads images and evaluates
+
+
+def job(data: Arrays, steps: int, folder: Path, budget_s: float | None) -> Job:
+    """The training of so many steps."""
+    choices = TrainChoices(
+        lr=0.2,
+        batch=BATCH,
+        l2=5e-4,
+        steps=steps,
+        schedule="one-cycle",
+        augment="shift,flip",
+        evaluate_every=max(1, steps // 6),
+    )
+    made = source(Plan(MODEL, train=choices, seed=0), data)
+    return prepared(made, data, 0.1, 0, folder, Limits(budget_s=budget_s))
+
+
+def seconds_a_step(data: Arrays, folder: Path) -> float:
+    """Of a few steps, the first ones left out."""
+    marks: list[float] = []
+    short = data.take(torch.arange(0, len(data.x), 20))
+    trained(job(short, PROBE, folder, None), each=lambda _s, _e: marks.append(time.perf_counter()))
+    inner = sorted(b - a for a, b in pairwise(marks[1:]))
+    return inner[len(inner) // 2]
+
+
+def main() -> None:
+    """Train, evaluate on the test part once, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--minutes", type=float, default=4.0)
+    parser.add_argument("--run", type=Path, default=Path("runs") / "cifar10")
+    parser.add_argument("--json", action="store_true")
+    typed = parser.parse_args()
+    began = time.process_time()
+    data = fitted(load(str(typed.folder)), MODEL)
+    pace = seconds_a_step(data, typed.run.with_name(typed.run.name + "-pace"))
+    steps = max(PROBE, int(SPARE * typed.minutes * 60 / pace))
+    made = job(data, steps, typed.run, typed.minutes * 60)
+    run = trained(made)
+    told(run, made, data, time.process_time() - began, as_json=typed.json)
+
+
+def told(run: Run, made: Job, data: Arrays, seconds: float, *, as_json: bool) -> None:
+    """The curve, and the test part's result."""
+    assert data.test is not None
+    assert isinstance(data.test.x, Pixels)
+    test = replace(data.test, x=replace(data.test.x, scale=made.train.scale))
+    final = evaluate(made.net, test, made.loss_fn, made.total)
+    if as_json:
+        print(json.dumps({"seconds": seconds, "test": asdict(final),
+                          "curve": [asdict(e) for e in run.evaluations]}))  # fmt: skip
+        return
+    samples = len(made.train.x)
+    for e in run.evaluations:
+        print(f"step {e.step:5}  epoch {e.step * BATCH / samples:5.2f}  held-back {e.accuracy:.2%}")
+    print(f"test {final.accuracy:.2%} of {final.samples}, {seconds:.0f} CPU seconds")
+
+
+if __name__ == "__main__":
+    main()
