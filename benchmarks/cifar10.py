@@ -9,6 +9,7 @@ fit the time, measured on the first ones; the test part is looked at once, at th
 
 import argparse
 import json
+import sys
 import time
 from dataclasses import asdict, replace
 from itertools import pairwise
@@ -78,13 +79,18 @@ def told(run: Run, made: Job, data: Arrays, seconds: float, *, as_json: bool) ->
     test = replace(data.test, x=replace(data.test.x, scale=made.train.scale))
     final = evaluate(made.net, test, made.loss_fn, made.total)
     if as_json:
-        print(json.dumps({"seconds": seconds, "test": asdict(final),
+        said(json.dumps({"seconds": seconds, "test": asdict(final),
                           "curve": [asdict(e) for e in run.evaluations]}))  # fmt: skip
         return
     samples = len(made.train.x)
     for e in run.evaluations:
-        print(f"step {e.step:5}  epoch {e.step * BATCH / samples:5.2f}  held-back {e.accuracy:.2%}")
-    print(f"test {final.accuracy:.2%} of {final.samples}, {seconds:.0f} CPU seconds")
+        said(f"step {e.step:5}  epoch {e.step * BATCH / samples:5.2f}  held-back {e.accuracy:.2%}")
+    said(f"test {final.accuracy:.2%} of {final.samples}, {seconds:.0f} CPU seconds")
+
+
+def said(line: str) -> None:
+    """One line on stdout."""
+    sys.stdout.write(line + "\n")
 
 
 if __name__ == "__main__":
