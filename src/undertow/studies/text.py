@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from undertow.report.numbers import MISSING
+from undertow.report.numbers import MISSING, counted
 from undertow.report.pen import Pen, pen_for
 from undertow.report.tables import Table
 from undertow.studies.result import ArmResult, ClaimResult, Number, Result
@@ -34,7 +34,7 @@ def shown(result: Result, width: int = 100, *, ascii_only: bool = False) -> str:
 
 
 def _setting(result: Result, pen: Pen) -> list[str]:
-    what = "exact, no seeds" if result.exact else f"{len(result.seeds)} seeds"
+    what = "exact, no seeds" if result.exact else counted(len(result.seeds), "seed")
     trained = f"{result.steps} steps" if result.steps else ""
     versions = ", ".join(f"{n} {v}" for n, v in result.versions)
     parts = (result.held, f"data {result.data}", trained, what, result.date, versions)
