@@ -14,7 +14,7 @@ from undertow.core.plan import Edit, Plan
 from undertow.core.record import Record
 from undertow.core.verdict import Trial, Verdict
 from undertow.data.arrays import Arrays
-from undertow.data.split import standardised
+from undertow.data.split import batches, standardised
 from undertow.diagnosis.engine import diagnose
 from undertow.experiment.effect import Arms, verdict
 from undertow.experiment.memory import Memory
@@ -94,9 +94,9 @@ class Repair:
 
 
 def case_of(source: Source, data: Arrays, seed: int, size: int, edits: Sequence[Edit] = ()) -> Case:
-    """The pre-flight case of a source on the first batch of its data."""
+    """The pre-flight case of a source on the first batch it would train on with this seed."""
     net = build(source, edits, data.shape, seed)
-    x, y = data.x[:size], data.y[:size]
+    x, y = next(batches(data, size, seed, 1))
     loss_fn, word = criterion(source.loss or source.choices.loss, y)
     make = partial(make_optimizer_for, source, tuple(edits), net)
     plan = None if source.plan is None else replace(source.plan, seed=seed)
