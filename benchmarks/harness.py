@@ -19,16 +19,21 @@ Arm = Callable[[], None]
 
 @dataclass(frozen=True)
 class Ratio:
-    """One arm over the first arm: median and quartiles of the rounds' ratios."""
+    """One arm over the first arm: median and quartiles of the rounds' ratios.
+
+    `quiet` is the median over the half of the rounds in which the control stayed nearest to 1.
+    """
 
     name: str
     median: float
     low: float
     high: float
     rounds: int
+    quiet: float
 
     def __str__(self) -> str:
-        return f"{self.name:28} ×{self.median:.3f}  [{self.low:.3f}, {self.high:.3f}]"
+        span = f"[{self.low:.3f}, {self.high:.3f}]"
+        return f"{self.name:28} ×{self.median:.3f}  {span}  quiet half ×{self.quiet:.3f}"
 
 
 def interleave(
@@ -52,12 +57,16 @@ def interleave(
         first = next(iter(spent.values()))
         for name, seconds in spent.items():
             found[name].append(seconds / first)
-    return [_ratio(name, ratios[1:]) for name, ratios in list(found.items())[1:]]
+    kept = {name: ratios[1:] for name, ratios in list(found.items())[1:]}
+    control = next(iter(kept.values()))
+    calm = sorted(range(rounds), key=lambda i: abs(control[i] - 1))[: max(1, rounds // 2)]
+    return [_ratio(name, ratios, calm) for name, ratios in kept.items()]
 
 
-def _ratio(name: str, ratios: list[float]) -> Ratio:
+def _ratio(name: str, ratios: list[float], calm: list[int]) -> Ratio:
     low, _, high = quantiles(ratios, n=4)
-    return Ratio(name, median(ratios), low, high, len(ratios))
+    quiet = median(ratios[i] for i in calm)
+    return Ratio(name, median(ratios), low, high, len(ratios), quiet)
 
 
 def surroundings() -> dict[str, object]:

@@ -1,10 +1,12 @@
 """What the watch costs: watched steps over bare ones of the same model object.
 
-    python benchmarks/overhead.py [--rounds 20] [--json]
+    python benchmarks/overhead.py [--rounds 20] [--nets "digits CNN,resnet50"] [--json]
 
-For each net: the ratio of one sampled step (`every=1`), of a whole watched training at the default
-budget behind its start, and the control (bare over bare); then the cost by count: the extra of a
-sampled step over the steps it is spread on. All on one thread.
+For each net that trains: the ratio of one sampled step (`every=1`), of a whole watched training at
+the default budget behind its start, and the control (bare over bare); then the cost by count: the
+extra of a sampled step over the steps it is spread on, and what the first watched step costs. For
+the pre-flight: one forward and backward with its statistics over a bare one, on ResNet-50 and
+-152. All on one thread.
 """
 
 import argparse
@@ -12,13 +14,16 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from statistics import median
 
 import torch
 from harness import Arm, as_json, interleave
 from torch import nn
 
+import undertow as ut
 from undertow.diagnosis.engine import diagnose
+from undertow.instrument.probe import Probe
 from undertow.instrument.schedule import START
 from undertow.instrument.watch import Watch
 
@@ -73,14 +78,33 @@ class Bench:
 
         return block
 
-    def seconds(self, steps: int, watch: Watch | None = None) -> float:
-        """Median CPU seconds of a step over a few blocks."""
+    def seconds(self, steps: int) -> float:
+        """Median CPU seconds of a bare step over a few blocks."""
         found = []
         for _ in range(5):
             began = time.process_time()
-            self.arm(steps, watch)()
+            self.arm(steps)()
             found.append((time.process_time() - began) / steps)
         return median(found)
+
+    def first_step(self) -> float:
+        """CPU seconds of a watch's making and its first step, hooks and allocations included."""
+        began = time.process_time()
+        made = Watch(self.net, optimizer=self.optimizer, loss=self.loss, judge=diagnose)
+        self.arm(1, made)()
+        return time.process_time() - began
+
+    def passes(self, probe: Probe | None = None) -> Arm:
+        """One forward and backward, with the statistics of the pre-flight or bare."""
+
+        def block() -> None:
+            self.net.zero_grad(set_to_none=True)
+            with probe.sampling() if probe else nullcontext():
+                self.loss(self.net(self.x), self.y).backward()
+            if probe:
+                probe.read(0)
+
+        return block
 
 
 def measure(name: str, bench: Bench, rounds: int, *, as_lines: bool) -> None:
@@ -101,16 +125,46 @@ def measure(name: str, bench: Bench, rounds: int, *, as_lines: bool) -> None:
         max(2, rounds // 5),
     )
     bare = bench.seconds(BLOCK)
-    extra = bench.seconds(BLOCK, each) - bare
+    extra = (sampled[-1].median - 1) * bare  # of one run, not of two timings apart
     gap = usual.gap
-    more = {"bare_ms": 1e3 * bare, "extra_ms": 1e3 * extra, "gap": gap}
+    first = bench.first_step() - bare
+    more = {"bare_ms": 1e3 * bare, "extra_ms": 1e3 * extra, "gap": gap, "first_ms": 1e3 * first}
     count = extra / (gap * bare)
     lines = [as_json(name, [*sampled, *whole], {**more, "by_count": count})]
     if not as_lines:
         lines = [f"{name}: a bare step takes {1e3 * bare:.2f} ms"]
         lines += [f"   {ratio}" for ratio in (*sampled, *whole)]
         lines += [f"   by count: {1e3 * extra:.2f} ms every {gap} steps = {100 * count:.2f} %"]
+        lines += [f"   first watched step: {1e3 * first:.2f} ms more than a bare one"]
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def before_training(name: str, bench: Bench, rounds: int, *, as_lines: bool) -> None:
+    """Print what the statistics of the pre-flight cost: a probed pass over a bare one."""
+    arms = {
+        "bare": bench.passes(),
+        "control": bench.passes(),
+        "statistics": bench.passes(Probe(bench.net)),
+    }
+    found = interleave(arms, rounds)
+    lines = [as_json(f"pre-flight {name}", found, {})]
+    if not as_lines:
+        lines = [f"pre-flight {name}: one forward and backward", *(f"   {r}" for r in found)]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def published(name: str) -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
+    """A published net on four pictures of 224 pixels; two are the fewest a norm allows."""
+    return ut.build(name, classes=10, seed=0).train(), torch.randn(4, 3, 224, 224), _labels(4)
+
+
+def small_resnet() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
+    """ResNet-18 on 32 pictures of 64 pixels."""
+    return ut.build("resnet18", classes=10, seed=0), torch.randn(32, 3, 64, 64), _labels(32)
+
+
+WATCHED = {"digits CNN": digits_cnn, "MLP 20x256": deep_mlp, "ResNet-18": small_resnet}
+CHECKED = ("resnet50", "resnet152")
 
 
 def main() -> None:
@@ -118,10 +172,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--json", action="store_true", help="one line a net")
+    parser.add_argument("--nets", default="", help="names with commas; all unless given")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    for name, make in (("digits CNN", digits_cnn), ("MLP 20x256", deep_mlp)):
-        measure(name, Bench(make), given.rounds, as_lines=given.json)
+    chosen = given.nets.split(",") if given.nets else [*WATCHED, *CHECKED]
+    for name in chosen:
+        if name in CHECKED:
+            made = Bench(partial(published, name))
+            before_training(name, made, max(2, given.rounds // 4), as_lines=given.json)
+        else:
+            measure(name, Bench(WATCHED[name]), given.rounds, as_lines=given.json)
 
 
 if __name__ == "__main__":
