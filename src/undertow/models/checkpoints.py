@@ -22,6 +22,7 @@ PREFIXES = ("module.", "_orig_mod.")  # left by DataParallel and by torch.compil
 SHOWN = 5  # keys named of each kind of mismatch
 ABOUT = "undertow"  # our entry in the metadata of a .safetensors file
 HASHED = re.compile(r"-([0-9a-f]{8})\.[a-z]+$")  # a name that ends in the start of its SHA-256
+STATE = "~"  # first letter of what `train` keeps beside the weights: optimiser, averages
 COUNTER = "num_batches_tracked"  # absent from files older than torch 0.4.1; not used to predict
 
 
@@ -48,7 +49,10 @@ def read(path: str | Path) -> dict[str, Tensor]:
         held: Any = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
     except Exception as fault:  # readers raise many kinds, all meaning one thing here
         raise UsageError(f"weights={str(path)!r} cannot be read safely: {fault}") from fault
-    return _plain(_unwrapped(held), path)
+    state = _plain(_unwrapped(held), path)
+    for key, first in about(path).get("tied", {}).items():
+        state[key] = state[first]  # written once by `train`
+    return state
 
 
 def load(net: nn.Module, state: Mapping[str, Tensor], new: Collection[str] = ()) -> None:
@@ -136,7 +140,8 @@ def _unwrapped(held: Any) -> Any:
 def _plain(held: Any, path: Path) -> dict[str, Tensor]:
     if not isinstance(held, Mapping) or not all(isinstance(v, Tensor) for v in held.values()):
         raise UsageError(f"weights={str(path)!r} holds no table of tensors; save a state_dict")
-    state = {str(key): value for key, value in held.items()}
+    named = {str(key): value for key, value in held.items()}
+    state = {k: v for k, v in named.items() if not k.startswith(STATE)}
     for prefix in PREFIXES:
         if state and all(key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items()}

@@ -2,6 +2,7 @@
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from undertow.data.pixels import Memory, Pixels, Scale, centred
 from .pictures import classes, colours, save
 
 
-def listed(root: Path, labels: tuple[int, ...], **options: bool) -> Files:
+def listed(root: Path, labels: tuple[int, ...], **options: Any) -> Files:
     names = tuple(sorted(str(p.relative_to(root)) for p in root.rglob("*.*")))
     sizes = tuple((root / n).stat().st_size for n in names)
     return Files(root, names, sizes, labels, 3, **options)

@@ -51,11 +51,11 @@ def test_channels_have_mean_0_and_deviation_1_by_the_training_part(shape: tuple[
     over = [d for d in range(x.ndim) if d != 1]
     one = x[:30].double()
     mean, std = one.mean(over, keepdim=True), one.std(over, keepdim=True, correction=0)
-    assert torch.allclose(train.x.double().mean(over), torch.zeros(3).double(), atol=1e-5)
-    spread = train.x.double().std(over, correction=0)
+    assert torch.allclose(train.x[:].double().mean(over), torch.zeros(3).double(), atol=1e-5)
+    spread = train.x[:].double().std(over, correction=0)
     assert spread.tolist() == pytest.approx([1, 1, 0], abs=1e-5)
-    assert torch.allclose(held.x.double()[:, :2], ((x[30:] - mean) / std)[:, :2], atol=1e-4)
-    assert torch.equal(held.x[:, 2], torch.zeros_like(held.x[:, 2]))
+    assert torch.allclose(held.x[:].double()[:, :2], ((x[30:] - mean) / std)[:, :2], atol=1e-4)
+    assert torch.equal(held.x[:][:, 2], torch.zeros_like(held.x[:][:, 2]))
 
 
 def test_every_epoch_takes_every_sample_once_in_another_order() -> None:
