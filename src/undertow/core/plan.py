@@ -42,8 +42,8 @@ class TrainChoices:
     of averaged weights, 0 for none. `balance` is none, inverse, effective (class weights) or
     sampler. `patience` evaluations without a better one end the training, 0 never. `aux_weight`
     is the share of each auxiliary loss, None the paper's. `augment` is a list of words with
-    commas; None is what the data source does. `precision` is auto, fp32, bf16 or fp16. `evaluate_every`
-    counts steps, 0 is every epoch.
+    commas; None is what the data source does. `precision` is auto, fp32, bf16 or fp16.
+    `evaluate_every` counts steps, 0 is every epoch.
     """
 
     optimizer: str = "sgd"
