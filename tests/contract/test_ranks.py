@@ -45,7 +45,7 @@ def work(rank: int, folder: str, planted: bool) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("planted", [False, True])
 def test_gradients_are_those_of_all_ranks(planted: bool, tmp_path: Path) -> None:
-    spawn(work, (str(tmp_path), planted), nprocs=RANKS)  # type: ignore[no-untyped-call]
+    spawn(work, (str(tmp_path), planted), nprocs=RANKS)
     true, seen, paths, notes = json.loads((tmp_path / "seen.json").read_text())
     assert paths == ["0", "2"]
     assert notes == []

@@ -1,5 +1,6 @@
 """Where one training step ends and the next begins, told by the optimisers themselves."""
 
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,9 +33,10 @@ class StepHooks:
     ) -> None:
         self._net, self._given = net, tuple(optimizers)
         self._before, self._after = before, after
-        self._known: set[Optimizer] = set(self._given)
-        self._stepped: set[Optimizer] = set()
-        self._mine: dict[Optimizer, bool] = {}
+        self._known = {id(o) for o in self._given}
+        self._stepped: set[int] = set()
+        self._mine: dict[int, bool] = {}
+        self._refs: dict[int, weakref.ref[Optimizer]] = {}
         self._handles: list[RemovableHandle] = []
 
     def attach(self) -> None:
@@ -53,35 +55,46 @@ class StepHooks:
         while self._handles:
             self._handles.pop().remove()
         self._stepped.clear()
-        self._mine.clear()  # a stranger's optimiser is not kept alive
 
     def _counts(self, optimizer: Optimizer) -> bool:
         if self._given:
             return True
-        if optimizer not in self._mine:
+        key = id(optimizer)
+        if key not in self._mine:
             ours = {id(p) for p in self._net.parameters()}
             held = (p for group in optimizer.param_groups for p in group["params"])
-            self._mine[optimizer] = any(id(p) in ours for p in held)
-        return self._mine[optimizer]
+            mine = any(id(p) in ours for p in held)
+            gone = weakref.ref(optimizer, lambda _: self._forget(key))  # none is kept alive
+            self._refs[key], self._mine[key] = gone, mine
+        return self._mine[key]
+
+    def _forget(self, key: int) -> None:
+        """An optimiser is gone: its id may come back as another's, and no step waits for it."""
+        self._refs.pop(key, None)
+        self._mine.pop(key, None)
+        self._known.discard(key)
+        self._stepped.discard(key)
 
     def _pre(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if not self._counts(optimizer):
             return
-        if optimizer in self._stepped:
+        key = id(optimizer)
+        if key in self._stepped:
             self._stepped.clear()
             self._after(True)
-        if not self._stepped and (optimizer in self._known or not self._known):
+        if not self._stepped and (key in self._known or not self._known):
             self._before(optimizer)
 
     def _post(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if not self._counts(optimizer):
             return
-        if optimizer not in self._known:
+        key = id(optimizer)
+        if key not in self._known:
             alone = not self._known
-            self._known.add(optimizer)
+            self._known.add(key)
             if not alone:
                 return
-        self._stepped.add(optimizer)
+        self._stepped.add(key)
         if len(self._stepped) == len(self._known):
             self._stepped.clear()
             self._after(False)

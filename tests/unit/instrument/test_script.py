@@ -124,7 +124,10 @@ def test_a_share_of_the_loss_is_told_as_the_whole(line: str, tmp_path: Path) -> 
 def test_a_loss_scaler_is_divided_out(tmp_path: Path) -> None:
     text = PLAIN.replace("loss.backward()", "scaler.scale(loss).backward()")
     text = text.replace("opt.step()", "scaler.step(opt); scaler.update()")
-    done = ran(tmp_path, 'scaler = torch.amp.GradScaler("cpu")\n' + text)
+    done = ran(
+        tmp_path,
+        'scaler = torch.amp.GradScaler("cpu", init_scale=64.0, growth_interval=1)\n' + text,
+    )
     losses = [m.loss for m in done.nets[0].record.metrics]
     assert all(x is not None and x < 3 for x in losses)
 
@@ -190,7 +193,20 @@ def test_tensors_of_no_module_are_told(tmp_path: Path) -> None:
 
 def test_a_search_over_settings_ends_its_old_watches(tmp_path: Path) -> None:
     text = "def train():\n" + "".join(f"    {line}\n" for line in PLAIN.splitlines())
-    done = ran(tmp_path, text + f"for _ in range({MOST + 1}): train()")
+    loop = f"""
+import builtins, gc, weakref
+made, init = [], nn.Sequential.__init__
+nn.Sequential.__init__ = lambda self, *a: (made.append(weakref.ref(self)), init(self, *a))[1]
+for _ in range({MOST + 1}): train(); gc.collect()
+nn.Sequential.__init__ = init
+builtins.alive = sum(ref() is not None for ref in made)
+"""
+    import builtins
+
+    done = ran(tmp_path, text + loop)
+    alive = builtins.alive  # type: ignore[attr-defined]
+    del builtins.alive  # type: ignore[attr-defined]
+    assert alive <= 2  # nets that are over are let go
     assert len(done.nets) == MOST
     assert all(len(net.record.metrics) == 12 for net in done.nets)
     assert any(str(MOST) in note for note in done.notes)
@@ -236,12 +252,14 @@ def test_a_forked_child_writes_nothing(tmp_path: Path) -> None:
     text = """
 import os
 if os.fork() == 0:
-    for _ in range(5): opt.step()
+    for _ in range(8):  # step 16 is sampled: it would be written at once
+        F.cross_entropy(net(X), Y).backward(); opt.step()
     os._exit(0)
 os.wait()
 """
     done = ran(tmp_path, PLAIN + text)
     assert len(read_run(tmp_path / "run").metrics) == len(done.nets[0].record.metrics) == 12
+    assert len((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()) == 12
 
 
 def test_a_missing_script_and_a_taken_folder_are_refused(tmp_path: Path) -> None:
