@@ -78,30 +78,20 @@ def prepared(
         limits: how long, how often saved.
     """
     checked(source.choices)
-    kept, held = _parts(data, validation, seed)
-    wanted = source.choices.standardise
-    if data.standardise if wanted is None else wanted:
-        kept, held = standardised(kept, held)
-    net = build(source, (), data.shape, seed)
-    if source.choices.channels_last:
-        net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    kept, held = _scaled(_parts(data, validation, seed), source.choices.standardise)
+    net = _built(source, data, seed)
     optimizer = _optimizer(source, net)
     loss_fn, word = criterion(source.loss or source.choices.loss, kept.y)
     fits(net, kept)
     choices, answers = _precise(source.choices, net, kept, loss_fn)
-    asked = as_asked(source)
     asked = replace(
-        asked, train=choices, data=data.origin, validation=validation, seed=seed, side=_side(data)
+        as_asked(source),
+        train=choices,
+        data=data.origin,
+        side=_side(data),
+        validation=validation,
+        seed=seed,
     )
-    about = {
-        "asked": asdict(asked),
-        "fingerprint": data.fingerprint,
-        "classes": list(data.names),
-        "preprocessing": preprocessing(kept),
-        "precision": asdict(answers),
-        "kept": isinstance(data.x, Pixels) and getattr(data.x.source, "keep", False),
-    }
-    plan = None if source.plan is None else asked
     return Job(
         net,
         optimizer,
@@ -111,11 +101,38 @@ def prepared(
         loss_fn,
         folder,
         seed,
-        plan=plan,
+        plan=None if source.plan is None else asked,
         limits=limits,
-        about=about,
+        about={**_about(asked, data, kept), "precision": asdict(answers)},
         objective=objective(choices, loss_fn, word, _counts(kept)),
     )
+
+
+def _scaled(parts: tuple[Arrays, Arrays], wanted: bool | None) -> tuple[Arrays, Arrays]:
+    """Both parts at mean 0 and deviation 1 where that is wanted; None: as the source does."""
+    if not (parts[0].standardise if wanted is None else wanted):
+        return parts
+    train, held = standardised(*parts)
+    return train, held
+
+
+def _built(source: Source, data: Arrays, seed: int) -> torch.nn.Module:
+    """The net of a source, in the layout it trains in."""
+    net = build(source, (), data.shape, seed)
+    if not source.choices.channels_last:
+        return net
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _about(asked: Plan, data: Arrays, kept: Arrays) -> dict[str, Any]:
+    """What every checkpoint says of the training besides its state."""
+    return {
+        "asked": asdict(asked),
+        "fingerprint": data.fingerprint,
+        "classes": list(data.names),
+        "preprocessing": preprocessing(kept),
+        "kept": isinstance(data.x, Pixels) and getattr(data.x.source, "keep", False),
+    }
 
 
 def _counts(data: Arrays) -> torch.Tensor:

@@ -39,6 +39,7 @@ __all__ = [
 
 Value = str | int | float | bool | tuple[int, ...] | None
 PLAIN = {"model": "conv", "data": "digits", "epochs": 10, "validation": 0.2, "seed": 0}
+UNSET = object()
 
 
 def train(
@@ -91,21 +92,35 @@ def train(
         UsageError: an unknown model, data or option.
     """
     limits = Limits(checkpoint_every, budget_s, workers)
+    top: dict[str, Any] = {"model": model, "validation": validation, "seed": seed}
+    options = {"epochs": epochs, **options}
     if resume is not None:
-        typed = {"model": model, "epochs": epochs, "validation": validation, "seed": seed}
-        given = {k: v for k, v in typed.items() if v != PLAIN[k]} | options
-        objects = None if isinstance(data, str) else as_data(data)
-        if isinstance(data, str) and data != PLAIN["data"]:
-            given["data"] = data
-        how = Again(Path(resume), limits, objects, accept_data_change)
-        return trained(resumed(how, given))
+        how = Again(Path(resume), limits, _object(data), accept_data_change)
+        return trained(resumed(how, _typed({**top, "data": data, **options})))
     arrays = fitted(_loaded(data, strict=strict, transform=transform), model, side)
-    choices, training, sizes = split_options({"epochs": epochs, **options})
-    classes = one_unit(training.loss, classes, arrays)
-    plan = Plan(model, choices, sizes, variant, classes, train=training, seed=seed, side=side)
-    source = source_of(plan, arrays)
+    plan = _planned(top, options, arrays, classes=classes, variant=variant, side=side)
     folder = new_folder(model) if run is None else Path(run)
-    return trained(prepared(source, arrays, validation, seed, folder, limits))
+    return trained(prepared(source_of(plan, arrays), arrays, validation, seed, folder, limits))
+
+
+def _planned(top: dict[str, Any], options: dict[str, Value], data: Arrays, **held: Any) -> Plan:
+    """The plan of what was given; `held` are other fields of it."""
+    choices, training, sizes = split_options(options)
+    held["classes"] = one_unit(training.loss, held["classes"], data)
+    return Plan(**top, choices=choices, sizes=sizes, train=training, **held)
+
+
+def _typed(given: dict[str, Any]) -> dict[str, Any]:
+    """What is not the signature's own: that must agree with the run which goes on."""
+    return {
+        name: value
+        for name, value in given.items()
+        if value != PLAIN.get(name, UNSET) and (name != "data" or isinstance(value, str))
+    }
+
+
+def _object(data: object) -> Arrays | None:
+    return None if isinstance(data, str) else as_data(data)
 
 
 def _loaded(
