@@ -44,6 +44,13 @@ class TrainChoices:
     is the share of each auxiliary loss, None the paper's. `augment` is a list of words with
     commas; None is what the data source does. `precision` is auto, fp32, bf16 or fp16.
     `evaluate_every` counts steps, 0 is every epoch.
+
+    `weights` is what is trained on from: a published tag, a file or a run. `freeze` is "body" (all
+    but the head), a stage (up to and including it) or path patterns with commas; `train_norm`
+    leaves frozen norms training. `unfreeze` is "one-stage-per-epoch" or what begins to train when,
+    as "1:layer4,2:layer3"; rates are multiplied by `unfrozen_lr` from the first such epoch on. The
+    rate of stage k from the head is lr·`layer_decay`ᵏ, or between the two of `layer_lr` (lowest,
+    highest). `cache_features` trains the head on the frozen body's features, computed once.
     """
 
     optimizer: str = "sgd"
@@ -79,6 +86,14 @@ class TrainChoices:
     precision: str = "auto"
     channels_last: bool = True
     evaluate_every: int = 0
+    weights: str | None = None
+    freeze: str | None = None
+    unfreeze: str | None = None
+    train_norm: bool = False
+    unfrozen_lr: float = 1.0
+    layer_decay: float = 1.0
+    layer_lr: tuple[float, ...] = ()
+    cache_features: bool = False
 
 
 @dataclass(frozen=True, slots=True)
