@@ -10,10 +10,11 @@ from torch.optim import Optimizer
 
 from undertow.api.target import CodeBuild
 from undertow.core.errors import UsageError
+from undertow.core.inputs import Inputs
 from undertow.core.plan import Choices, Plan, TrainChoices
 from undertow.data.arrays import Arrays
 from undertow.data.files import Files
-from undertow.data.pixels import BORDER, SMALL, Pixels
+from undertow.data.pixels import Pixels
 from undertow.data.split import hold_back, standardised
 from undertow.experiment.pair import Source, build, make_optimizer
 from undertow.models import card
@@ -103,7 +104,7 @@ def prepared(
         seed,
         plan=None if source.plan is None else asked,
         limits=limits,
-        about={**_about(asked, data, kept), "precision": asdict(answers)},
+        about={**_about(asked, data, kept), "loss": word, "precision": asdict(answers)},
         objective=objective(choices, loss_fn, word, _counts(kept)),
     )
 
@@ -130,7 +131,7 @@ def _about(asked: Plan, data: Arrays, kept: Arrays) -> dict[str, Any]:
         "asked": asdict(asked),
         "fingerprint": data.fingerprint,
         "classes": list(data.names),
-        "preprocessing": preprocessing(kept),
+        "preprocessing": preprocessing(kept).told(),
         "kept": isinstance(data.x, Pixels) and getattr(data.x.source, "keep", False),
     }
 
@@ -244,20 +245,15 @@ def fits(net: torch.nn.Module, data: Arrays) -> None:
         )
 
 
-def preprocessing(data: Arrays) -> dict[str, Any]:
-    """What is done to inputs before the net sees them, as values: stored with every checkpoint."""
-    scale = None if data.scale is None else asdict(data.scale)
-    told: dict[str, Any] = {"shape": list(data.shape), "scale": scale}
-    if isinstance(data.x, Pixels):
+def preprocessing(data: Arrays) -> Inputs:
+    """What is done to inputs before the net sees them: stored with every checkpoint."""
+    mean, std = (None, None) if data.scale is None else (data.scale.mean, data.scale.std)
+    if not isinstance(data.x, Pixels):
+        return Inputs(data.shape, mean=mean, std=std)
+    if data.x.transform is not None:
         made = getattr(data.x.transform, "__qualname__", type(data.x.transform).__name__)
-        told |= {
-            "range": [0, 1],
-            "resize": "shorter side, bilinear, antialiased",
-            "border": BORDER if max(data.x.size) > SMALL else 1.0,
-            "crop": "centre",
-            "transform": None if data.x.transform is None else made,
-        }
-    return told
+        return Inputs(data.shape, transform=made)
+    return Inputs(data.shape, data.x.edge, (0.0, 1.0), mean, std)
 
 
 def as_asked(source: Source) -> Plan:

@@ -80,6 +80,8 @@ class Pixels:
         channels: of every image.
         size: (H, W).
         scale: None leaves pixels in 0..1.
+        border: shorter side before the centre is cut, over the cut; None: 256/224, and 1 up to
+            64 pixels a side.
         transform: a user's own pipeline, image -> (C, H, W); it replaces everything else.
     """
 
@@ -89,6 +91,12 @@ class Pixels:
     size: tuple[int, int]
     scale: Scale | None = None
     transform: Callable[[Any], Any] | None = None
+    border: float | None = None
+
+    @property
+    def edge(self) -> float:
+        """The border that is used."""
+        return edge(self.size) if self.border is None else self.border
 
     @property
     def shape(self) -> torch.Size:
@@ -194,19 +202,24 @@ class Pixels:
         image = self._image(at, None)
         if self.transform is not None:
             return _made(self.transform(image), self.shape[1:])
-        return centred(image, self.size)
+        return centred(image, self.size, self.edge)
 
 
-def centred(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Shorter side resized, then the centre: uint8 (C, h, w) -> (C, H, W).
+def edge(size: tuple[int, int]) -> float:
+    """Shorter side before the centre is cut, over the cut, where nothing else is said."""
+    return BORDER if max(size) > SMALL else 1.0
 
-    Above 64 pixels the shorter side becomes 256/224 of the need first, so a border is cut; an
-    image that has the size already is left alone.
+
+def centred(image: Tensor, size: tuple[int, int], border: float | None = None) -> Tensor:
+    """Shorter side resized, then the centre: (C, h, w) -> (C, H, W), uint8 or float.
+
+    The shorter side becomes `border` times the need first, so that a border is cut (None: `edge`);
+    an image that has the size already is left alone.
     """
     height, width = image.shape[1:]
     if (height, width) == size:
         return image
-    border = BORDER if max(size) > SMALL else 1.0
+    border = edge(size) if border is None else border
     factor = max(size[0] * border / height, size[1] * border / width)
     whole = max(size[0], round(height * factor)), max(size[1], round(width * factor))
     image = resized(image, whole)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from undertow.core.errors import UsageError
+from undertow.core.inputs import read as read_inputs
 from undertow.core.plan import Choices, Plan
 from undertow.models import checkpoints
 from undertow.models.card import Card
@@ -117,10 +118,15 @@ def load(
 
 
 def _preprocessing(given: Any) -> Preprocessing | None:
-    if not isinstance(given, dict):
+    """Of square colour images; a file of another input says nothing a published file could."""
+    held = read_inputs(given)
+    if held is None or not held.image or held.channels != COLOURS or len({*held.size}) > 1:
         return None
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
-    return Preprocessing(**values)
+    if held.mean is None or held.std is None or held.border is None or held.range != (0.0, 1.0):
+        return None
+    crop, resize = held.size[0], round(held.size[0] * held.border)
+    (r, g, b), (dr, dg, db) = held.mean, held.std
+    return Preprocessing(crop, resize if resize != crop else None, (r, g, b), (dr, dg, db))
 
 
 def find(

@@ -6,6 +6,7 @@ another resize, and the wrong one costs accuracy without a word.
 
 from dataclasses import dataclass
 
+from undertow.core.inputs import Inputs
 from undertow.nn.entry import MEAN, STD
 
 ADDRESS = "https://download.pytorch.org/models/"
@@ -53,6 +54,7 @@ class Weights:
         transform_input: whether it expects (x - .5)/.5 inside ImageNet's normalisation.
         heads: auxiliary heads it holds.
         notes: what a user should know.
+        classes: names of its outputs in their order; () where we have none.
     """
 
     model: str
@@ -66,6 +68,14 @@ class Weights:
     transform_input: bool = False
     heads: int = 0
     notes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> Inputs:
+        """How an image becomes an input of it."""
+        how = self.preprocessing
+        border = 1.0 if how.resize is None else how.resize / how.crop
+        return Inputs((len(how.mean), how.crop, how.crop), border, (0.0, 1.0), how.mean, how.std)
 
     @property
     def url(self) -> str:
@@ -112,6 +122,7 @@ SMOOTHED = (
     "trained with label smoothing and other regularisers: better when fine-tuned, worse as frozen"
     " features (Kornblith et al. 2019)",
 )
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 UNTRAINED = (
     "the file's auxiliary heads were never trained (vision#821, #828): train them or leave them"
 )
@@ -162,6 +173,7 @@ WEIGHTS: tuple[Weights, ...] = (
         RERUN,
         "BSD-2-Clause",
         notes=("81.03 % on the JPEG copy of the CIFAR-10 test set",),
+        classes=CIFAR10,
     ),
     Weights(
         "cifar_resnet32",
@@ -173,6 +185,7 @@ WEIGHTS: tuple[Weights, ...] = (
         RERUN,
         "BSD-2-Clause",
         notes=("92.78 % is best_prec1 in the file; its repository's table has 92.63",),
+        classes=CIFAR10,
     ),
 )
 

@@ -63,6 +63,7 @@ def save(
         "step": step,
         "plan": None if plan is None else asdict(plan),  # exact: a resume compares it
         "evaluation": encode(found),
+        "transform_input": bool(getattr(net, "transform_input", False)),
         **layout,
         **state.about,
     }

@@ -199,6 +199,9 @@ class Log:
         tensors, about = checkpoint.load(job.folder)
         own = checkpoint.weights(tensors)
         _into(job.net.state_dict(), own, job.folder)
+        net: Any = job.net
+        if hasattr(net, "transform_input"):
+            net.transform_input = bool(about.get("transform_input", False))
         state.restore_optimizer(job.optimizer, tensors, about)
         state.restore_random(tensors, about)
         if self.average is not None:
