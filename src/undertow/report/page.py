@@ -56,20 +56,20 @@ def render(title: str, parts: Sequence[Part], command: str = "") -> str:
     first = parts[0].report.record if parts else Record()
     verb = "check" if first.kind == "check" else "train"
     inside = _inside(parts)
-    page: str = _template("page.html").render(
+    page: str = template("page.html").render(
         title=title,
         command=command or repeated_by(verb, first),
         nav=_nav(parts) if len(parts) > 1 else (),
         inside=inside,
         glossary=_glossary(inside),
-        data=_markup(embedded(parts)),
+        data=markup(embedded(parts)),
     )
     return page
 
 
 def body(parts: Sequence[Part]) -> str:
     """The sections alone with their style, for a notebook."""
-    inside: str = _template("body.html").render(inside=_inside(parts))
+    inside: str = template("body.html").render(inside=_inside(parts))
     return inside
 
 
@@ -113,10 +113,10 @@ def _thinned(report: Report, every: int) -> Report:
 
 
 def _inside(parts: Sequence[Part]) -> Any:
-    template = _template("part.html")
+    section = template("part.html")
     views = [_view(part, i, parts) for i, part in enumerate(parts)]
-    text = "".join(template.render(p=view) for view in views)
-    return _markup(text.replace(" %", "\u00a0%"))  # a number keeps its unit
+    text = "".join(section.render(p=view) for view in views)
+    return markup(text.replace(" %", "\u00a0%"))  # a number keeps its unit
 
 
 @cache
@@ -134,11 +134,12 @@ def _environment() -> "Environment":
     return environment
 
 
-def _template(name: str) -> Any:
+def template(name: str) -> Any:
+    """A template of this package's folder, ready to be rendered."""
     return _environment().get_template(name)
 
 
-def _markup(text: str) -> Any:
+def markup(text: str) -> Any:
     """Markup of our own making, which is not escaped again."""
     from jinja2.filters import do_mark_safe
 
