@@ -108,10 +108,11 @@ def _confusion(counts: Confusion, names: Sequence[str], width: int) -> tuple[int
             if written and n:
                 parts.append(_count(x + side / 2, y + side / 2 + 4, n, share))
     bottom = top + side * len(names)
-    for j in range(0, len(names), max(every, 1 + int(40 / side))):
-        parts.append(
-            text(left + side * (j + 0.5), bottom + 15, short(names[j], 6), "tick", "middle")
-        )
+    below = range(0, len(names), max(every, 1 + int(40 / side)))
+    parts += [
+        text(left + side * (j + 0.5), bottom + 15, short(names[j], 6), "tick", "middle")
+        for j in below
+    ]
     return int(bottom + 26), "".join(parts)
 
 
