@@ -66,7 +66,7 @@ def decode(path: Path, channels: int, need: int | None = None) -> Tensor:
             if need is not None and min(image.size) >= DRAFT * need:
                 image.draft("RGB" if channels == 3 else "L", (need, need))
             upright = ImageOps.exif_transpose(image)
-            array = np.array(_converted(upright, channels))
+            array = np.array(converted(upright, channels))
         except (OSError, SyntaxError, ValueError, MemoryError, IndexError, TypeError) as error:
             raise BadImageError(f"{path}: {error}") from error
     tensor = torch.from_numpy(array)
@@ -102,7 +102,8 @@ def _opened(path: Path) -> Image.Image:
     return image
 
 
-def _converted(image: Image.Image, channels: int) -> Image.Image:
+def converted(image: Image.Image, channels: int) -> Image.Image:
+    """An image of any mode as grey (1) or RGB (3), 8 bit; alpha is dropped."""
     if image.mode.startswith("I"):  # 16 bit, or 32 bit holding 16
         deep = np.asarray(image).astype(np.int64)
         image = Image.fromarray((deep.clip(0, 65535) // DEEP).astype(np.uint8))

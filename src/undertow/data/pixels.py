@@ -147,14 +147,11 @@ class Pixels:
 
     def finish(self, images: Tensor) -> Tensor:
         """uint8 (K, C, H, W) as floats: 0..1, then scaled. Floats pass: they are finished."""
-        if images.is_floating_point():
-            return images
-        x = images.float()
-        if self.scale is None:
-            return x.div_(255)
-        mean = torch.tensor(self.scale.mean, device=x.device).view(1, -1, 1, 1)
-        std = torch.tensor(self.scale.std, device=x.device).view(1, -1, 1, 1)
-        return x.sub_(mean * 255).div_(std * 255)  # two passes over the batch, not three
+        return finished(images, self.scale)
+
+    def raw(self, at: int) -> Any:
+        """The image at a place as it was read: not resized, not scaled."""
+        return self._image(at, None)
 
     def statistics(self) -> Scale:
         """Mean and deviation of every channel over up to 2,000 images evenly spread."""
@@ -203,6 +200,18 @@ class Pixels:
         if self.transform is not None:
             return _made(self.transform(image), self.shape[1:])
         return centred(image, self.size, self.edge)
+
+
+def finished(images: Tensor, scale: Scale | None) -> Tensor:
+    """uint8 (K, C, H, W) as floats: 0..1, then scaled. Floats pass: they are finished."""
+    if images.is_floating_point():
+        return images
+    x = images.float()
+    if scale is None:
+        return x.div_(255)
+    mean = torch.tensor(scale.mean, device=x.device).view(1, -1, 1, 1)
+    std = torch.tensor(scale.std, device=x.device).view(1, -1, 1, 1)
+    return x.sub_(mean * 255).div_(std * 255)  # two passes over the batch, not three
 
 
 def edge(size: tuple[int, int]) -> float:
