@@ -20,6 +20,7 @@ MOVES = 0.02  # share of (loss - best possible) a loss must fall by in W steps t
 VERDICT = 100  # steps: the in-training verdict; earlier alarms are wrong too often
 ONE_BATCH = 0.9  # the probe steps must beat this share of the constant loss
 DIVERGED = 1.5  # one-batch loss over the first loss that means the step is too large
+THROWN = 100.0  # times where it began: a loss taken that far on its way is no learning
 HOLD = 3  # probe steps that count as their end
 ROWS = 3  # sampled rows a layer rule must hold in, during training
 RAW_RMS = 5.0  # root mean square of features that nobody standardised
@@ -217,10 +218,24 @@ def learned(record: Record) -> bool | None:
     """Whether the probe steps end below .9 of the constant loss, or are on their way there.
 
     None: none were taken. On the way is a trend of the later half that takes 2 % of what is left
-    in 20 steps and comes below .9 within as many steps again: slow is not stuck.
+    in 20 steps and comes below .9 within as many steps again: slow is not stuck. A loss that was
+    thrown far off on its way does not count: one batch comes back from there, training does not.
     """
-    reached = one_batch_progress(record)
-    return None if reached is None else reached < ONE_BATCH or _on_the_way(record)
+    reached, far = one_batch_progress(record), excursion(record)
+    if reached is None or (far is not None and far > THROWN):
+        return None if reached is None else False
+    return reached < ONE_BATCH or _on_the_way(record)
+
+
+def excursion(record: Record) -> float | None:
+    """The highest probe loss over the first or the constant one, whichever is larger.
+
+    None where a loss is not finite, or the constant answer's is not known.
+    """
+    losses, base = record.one_batch, record.const_loss
+    if not losses or not base or not all(map(math.isfinite, losses)):
+        return None
+    return max(losses) / max(losses[0], base)
 
 
 def _on_the_way(record: Record) -> bool:

@@ -219,15 +219,35 @@ def too_low(record: Record, symptoms: Sequence[Symptom]) -> str | None:
     return "lr-low" if slow and far else None
 
 
+def _still(record: Record, symptoms: Sequence[Symptom]) -> str | None:
+    """Too low for an adaptive optimiser, whatever else is off.
+
+    Adam and its kin scale each weight's step to the rate: a layer that gets any gradient at all
+    and does not move shows the rate alone, not the size of its gradient (Kingma and Ba 2015,
+    section 2.1).
+    """
+    start = first(record)
+    moves = None if start is None else largest_update(record, start)
+    return too_low(record, symptoms) if record.optimizer.adaptive and moves else None
+
+
+def _faded(record: Record, symptoms: Sequence[Symptom]) -> str | None:
+    """Vanishing from birth on; what overflows later was not starved of its signal."""
+    broken = any(s.id == "UT108" and s.since > 0 for s in symptoms)
+    start = first(record)
+    return None if broken or start is None else _vanishing(record, start)
+
+
 JUDGES = (_dead, _saturated, _exploding, _vanishing)
 STEPS: tuple[Step, ...] = (
     _static,
     _born_non_finite,
+    _still,
     _born(_dead),
     _input,
     _born(_saturated),
     _born(_exploding),
-    _born(_vanishing),
+    _faded,
     too_high,
     too_low,
     _became,

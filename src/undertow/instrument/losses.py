@@ -10,6 +10,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
 from undertow.instrument.constant import Loss, const_loss
+from undertow.instrument.facts import FirstBatch, output
 from undertow.instrument.lossfn import Called, LossMode, leads_to, loss_scale
 from undertow.instrument.trace import Hook, insert, withdraw
 from undertow.nn.loss import criterion as criterion_of
@@ -56,6 +57,11 @@ class Labels:
             self._seen.append(labels.detach()[:room].clone())
             self._count += len(self._seen[-1])
 
+    @property
+    def first(self) -> Tensor | None:
+        """Those of the first batch seen."""
+        return self._seen[0] if self._seen else None
+
     def clear(self) -> None:
         """Forget them."""
         self._seen, self._count, self._known = [], 0, (0, None)
@@ -92,6 +98,7 @@ class Losses:
         tapped: `backward` itself is tapped (`tap`) and tells every loss: then the mode looks for
             the loss function instead, and so for the labels.
         told: the loop tells every loss after its step, from the first on.
+        batch: is shown the first outputs that a loss is taken of.
     """
 
     def __init__(
@@ -101,8 +108,10 @@ class Losses:
         *,
         tapped: bool = False,
         told: bool = False,
+        batch: FirstBatch | None = None,
     ) -> None:
         self.labels = Labels(loss)
+        self._batch = batch or FirstBatch()
         self.pending: list[Tensor | float] = []
         self.seen, self.last_known = False, False
         self._criterion = loss if isinstance(loss, nn.Module) else None
@@ -163,6 +172,8 @@ class Losses:
 
     def _hooked(self, module: nn.Module, inputs: tuple[Any, ...], loss: Any) -> None:
         with self._safe():
+            if self._batch.open and len(inputs) > 1 and isinstance(inputs[0], Tensor):
+                self._batch.leaves(word_of(module), output(inputs[0]), inputs[1])
             if isinstance(loss, Tensor) and self._wanted(loss):
                 self.labels.add(inputs[1] if len(inputs) > 1 else None)
                 self.pending.append(number(loss))
@@ -181,6 +192,7 @@ class Losses:
             call, self._call = self._call, None
             if call is not None and leads_to(loss, call.result):
                 self.labels.learn(call)
+                self._batch.leaves(self.labels.word, call.outputs, call.labels)
                 self._share = call.value / value if not _is_zero(value) else 1.0
             elif call is not None:
                 self._share = 1.0

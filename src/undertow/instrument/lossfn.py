@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from undertow.instrument.constant import Loss
+from undertow.instrument.facts import Output, output
 
 FUNCTIONS: dict[Any, Loss] = {  # a function called -> the loss whose best constant is known of it
     F.cross_entropy: F.cross_entropy,
@@ -26,14 +27,14 @@ SCALINGS = ("MulBackward0", "DivBackward0")  # a loss times a number, or over on
 
 @dataclass(frozen=True, eq=False)
 class Called:
-    """A loss function's call: its result, the labels, the output's shape, the loss as a callable.
+    """A loss function's call: its result, the labels, the outputs, the loss as a callable.
 
     `whole` says that it is the plain function of two arguments, whose word is known.
     """
 
     result: Tensor
     labels: Any
-    outputs: tuple[int, ...]
+    outputs: Output
     loss: Loss
     whole: bool
 
@@ -70,8 +71,8 @@ def _called(func: Any, out: Tensor, args: tuple[Any, ...], named: dict[str, Any]
         labels = None
     plain = FUNCTIONS[func]
     if len(args) <= 2 and not options:
-        return Called(out, labels, tuple(outputs.shape), plain, True)
-    return Called(out, labels, tuple(outputs.shape), partial(_with, plain, args[2:], named), False)
+        return Called(out, labels, output(outputs), plain, True)
+    return Called(out, labels, output(outputs), partial(_with, plain, args[2:], named), False)
 
 
 def _usual(name: str, value: object) -> bool:

@@ -13,6 +13,7 @@ from torch.utils.hooks import RemovableHandle
 
 from undertow.core.record import Layer, Snapshot
 from undertow.instrument.calls import first_tensor, unwrapped
+from undertow.instrument.facts import FirstBatch
 from undertow.instrument.reduce import (
     Number,
     fetch,
@@ -55,6 +56,7 @@ class Probe:
         self.grad_norm: float | None = None  # over all parameters, as last read
         self.origin: Origin | None = None
         self.output_shape: tuple[int, ...] | None = None
+        self.batch = FirstBatch()
         self._optimizer = optimizer
         self._tracer = Tracer(self.net, self)
         self._hooks: list[RemovableHandle] = []
@@ -130,6 +132,7 @@ class Probe:
         data = first_tensor(inputs)
         if data is not None:
             self._data.append(number(data.sum(dtype=torch.float32)))
+            self.batch.enters(data.detach())
 
     def ended(self, output: Any) -> None:
         """A forward pass ended: its output's shape is kept."""

@@ -31,10 +31,7 @@ VERDICT = 100  # step of the first judgement; the next ones at 200, 400, 800, ..
 JUMP, BEFORE = 3.0, 20  # a loss this many times the median of the last 20 is suspicious,
 FLOOR = 0.1  # if it also rose by this share of the first loss: near 0 a loss jumps by chance
 TREND = "progress judged by trend"
-UNSEEN = (
-    "layers not measured: no call of the net was seen; where it is compiled or wrapped, watch the "
-    "module that the training calls"
-)
+UNSEEN = "layers not measured: no call of the net was seen; watch the module that training calls"
 
 
 @dataclass
@@ -87,6 +84,7 @@ class Watch:
             self._safe,
             tapped=options.get("tapped", False),
             told=options.get("told", False),
+            batch=self._probe.batch,
         )
         self._judge, self._on_finding = judge, options.get("on_finding")
         self._depth, self._step, self._sampling = 0, start or 0, False
@@ -331,7 +329,7 @@ class Watch:
         if constant is None:
             with self._safe():
                 constant = self._losses.labels.constant(self._probe.output_shape)
-        first = self._base.first_loss
+        first, batch = self._base.first_loss, self._probe.batch
         if first is None and self._journal.metrics:
             first = self._journal.metrics[0].loss
         head = replace(
@@ -339,6 +337,8 @@ class Watch:
             const_loss=constant,
             first_loss=first,
             loss=self._base.loss or self._losses.labels.word,
+            input=batch.facts(self._losses.labels.first, self._probe.output_shape),
+            static=(*self._base.static, *batch.static),
             notes=(*self._base.notes, *self._said(constant)),
             facts=(*self._base.facts, *came),
         )

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 
-import torch
 from torch import Tensor, nn, optim
 
 from undertow.core.codec import decode, encode
@@ -99,7 +98,7 @@ def _caught(call: Called, loss: float) -> tuple[float | None, str]:
 
     A step may hand on a share of what the loss function returned.
     """
-    value = const_loss(call.loss, torch.empty(call.outputs), call.labels)
+    value = const_loss(call.loss, call.outputs.values, call.labels)
     whole = float(call.value)
     share = loss / whole if whole else 1.0
     return None if value is None else value * share, word_of(call.loss) if call.whole else ""

@@ -25,3 +25,11 @@ def test_a_loss_that_rises_at_the_end_is_not() -> None:
 
 def test_a_flat_loss_at_guessing_is_not() -> None:
     assert learned(probed(*([2.0] * 51))) is False
+
+
+def test_a_loss_thrown_far_off_on_its_way_is_not() -> None:
+    """Back below guessing at the end: 201 times the constant loss in between is beyond 100."""
+    end = [0.5] * 20
+    assert learned(probed(2.0, 402.0, *end)) is False
+    assert learned(probed(2.0, 198.0, *end)) is True
+    assert learned(probed(0.01, 198.0, *end)) is True  # a trained start: guessing is the measure

@@ -10,6 +10,7 @@ from tests.cases.records import (
     ADAM,
     CONST,
     RAW,
+    SGD,
     TOO_FAST,
     TOO_SLOW,
     check,
@@ -176,3 +177,23 @@ def test_direction_by_variant_where_there_is_no_edit() -> None:
     record = check(optimizer=ADAM)
     assert raises(record, experiment("learning-rate", "clears", variant="× 10"))
     assert not raises(record, experiment("learning-rate", "clears", variant="× 0.1"))
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "moves", "sick"),
+    [(ADAM, 1e-4, "lr-low"), (ADAM, 0.0, "vanishing"), (SGD, 1e-4, "vanishing")],
+)
+def test_adam_standing_still_shows_the_rate(
+    optimizer: OptimizerFacts, moves: float, sick: str
+) -> None:
+    """Adam scales each step to the rate; without any gradient, or in SGD, it is the signal's."""
+    slow = {"line": TOO_SLOW, "optimizer": optimizer, "update_ratio": moves}
+    assert word(check(grad_l2=falling(0.5), **slow)) == sick
+
+
+def test_what_overflows_later_was_not_starved() -> None:
+    """A gradient lost at the start explains no loss that is not finite after some steps."""
+    record = run([CONST] * 20 + [math.inf], grad_l2=falling(0.5))
+    broken = Symptom("UT108", "non-finite", (), 20, (), "the loss is not finite")
+    assert name(record, (broken,))[0] == "lr-high"
+    assert name(record, STUCK)[0] == "vanishing"

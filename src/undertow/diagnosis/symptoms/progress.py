@@ -8,7 +8,9 @@ from undertow.core.derive import (
     GUESSING,
     ONE_BATCH,
     ROWS,
+    THROWN,
     W,
+    excursion,
     learned,
     line_at,
     one_batch_progress,
@@ -70,9 +72,16 @@ def oscillation(record: Record) -> Iterator[Symptom]:
 
 
 def _before_training(record: Record) -> Iterator[Symptom]:
-    reached = one_batch_progress(record)
+    reached, far = one_batch_progress(record), excursion(record)
     unstable = stability(record)
-    if learned(record) is False and reached is not None:
+    if far is not None and far > THROWN:
+        seen = (Evidence("one_batch_excursion", "", len(record.one_batch), far, THROWN),)
+        says = (
+            f"the steps on one batch throw the loss to {far:.3g} times where guessing or the start "
+            f"is; limit {THROWN:g}"
+        )
+        yield Symptom("UT109", "no-progress", (), 0, seen, says)
+    elif learned(record) is False and reached is not None:
         yield Symptom(
             "UT109",
             "no-progress",
