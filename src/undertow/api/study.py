@@ -1,7 +1,9 @@
 """`ut.study` and `ut.studies`: questions put to networks, answered by experiments."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from undertow.core.errors import UsageError
 from undertow.studies import NAMES
@@ -10,12 +12,42 @@ from undertow.studies.claims import Coverage, coverage
 from undertow.studies.listing import Listed, listed
 from undertow.studies.result import Result
 
-__all__ = ["Result", "book", "claims", "figure", "names", "studies", "study"]
+if TYPE_CHECKING:
+    from undertow.studies import engine
+    from undertow.studies.own import Left
+
+__all__ = [
+    "Result",
+    "Survey",
+    "book",
+    "claims",
+    "figure",
+    "names",
+    "studies",
+    "study",
+    "survey",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Every study that can be asked of a network, and why the others were not."""
+
+    results: tuple[Result, ...]
+    left: "tuple[Left, ...]"
+
+    def to_text(self, *, width: int = 100) -> str:
+        """One line a verdict, and every study not asked with the reason."""
+        from undertow.studies.text import surveyed
+
+        return surveyed(self.results, [(one.study, one.why) for one in self.left], width)
 
 
 def study(
     name: str,
     *,
+    on: object = None,
+    data: object = None,
     quick: bool = True,
     seeds: int | None = None,
     folder: str | Path | None = None,
@@ -27,6 +59,9 @@ def study(
 
     Args:
         name: of `studies()`.
+        on: a network of your own to ask it of: a module, a zoo name, file.py:callable,
+            module:callable or a run folder; None: the study's own networks.
+        data: of that network, as typed or as objects; None: those of the run, else digits.
         quick: 5 seeds; else 10.
         seeds: another number of seeds; fewer than 5 give no verdict.
         folder: where finished cells are kept, so that a second call continues; None: nowhere.
@@ -35,20 +70,80 @@ def study(
         done: told each finished cell.
 
     Raises:
-        UsageError: no such study, or fewer than one seed or worker.
+        UsageError: no such study, fewer than one seed or worker, data without a network, or a
+            network that lacks what the study needs.
     """
+    from undertow.studies import engine
+
+    if on is None and data is not None:
+        raise UsageError(f"data={data!r} is for a network of yours; give on=, or leave it out")
+    way = _way(folder, workers, budget_s, lambda d: done(f"{name}: {d.cell.arm}, {d.cell.seed}"))
+    if on is None:
+        one = found(name)
+        return engine.run(one, engine.seeds_of(one, full=not quick, seeds=seeds), way)
+    from undertow.api.subject import subject
+    from undertow.studies.own import form
+
+    asked = subject(on, data)
+    return form(name, asked).run(asked, engine.counted(full=not quick, seeds=seeds), way)
+
+
+def _way(
+    folder: str | Path | None,
+    workers: int,
+    budget_s: float | None,
+    done: "Callable[[engine.Done], None]",
+) -> "engine.Way":
     from undertow.studies import engine
 
     if workers < 1:
         raise UsageError(f"workers={workers} runs nothing; give 1 or more")
-    one = found(name)
-    way = engine.Way(
-        None if folder is None else Path(folder),
-        workers,
-        budget_s,
-        lambda d: done(f"{name}: {d.cell.arm}, seed {d.cell.seed}"),
-    )
-    return engine.run(one, engine.seeds_of(one, full=not quick, seeds=seeds), way)
+    return engine.Way(None if folder is None else Path(folder), workers, budget_s, done)
+
+
+def survey(
+    on: object,
+    data: object = None,
+    *,
+    quick: bool = True,
+    seeds: int | None = None,
+    folder: str | Path | None = None,
+    workers: int = 1,
+    budget_s: float | None = None,
+    done: Callable[[str], None] = lambda _: None,
+    each: Callable[[Result], None] = lambda _: None,
+) -> Survey:
+    """Ask a network every study that it can be asked.
+
+    Args:
+        on: as of `study`.
+        data: as of `study`.
+        quick: 5 seeds; else 10.
+        seeds: another number of seeds.
+        folder: where finished cells are kept; None: nowhere.
+        workers: processes of one thread.
+        budget_s: seconds a study may take; one whose trainings would take longer is left out. None:
+            30, or 600 in full, for trainings.
+        done: told each finished cell.
+        each: told each result as it comes.
+
+    Raises:
+        UsageError: as of `study`.
+    """
+    from undertow.api.subject import subject
+    from undertow.studies import engine
+    from undertow.studies.own import choose
+
+    asked = subject(on, data)
+    limit = (30.0 if quick else 600.0) if budget_s is None else budget_s
+    way = _way(folder, workers, budget_s, lambda d: done(f"{d.cell.arm}, seed {d.cell.seed}"))
+    chosen = engine.counted(full=not quick, seeds=seeds)
+    forms, left = choose(asked, len(chosen), limit)
+    results = []
+    for one in forms:
+        results.append(one.run(asked, chosen, way))
+        each(results[-1])
+    return Survey(tuple(results), left)
 
 
 def studies() -> tuple[Listed, ...]:

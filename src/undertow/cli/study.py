@@ -2,17 +2,18 @@
 
 import json as text
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from undertow.cli import options as o
-from undertow.cli.output import Progress
+from undertow.cli.output import Progress, terminal
 
 if TYPE_CHECKING:
     from undertow.api.study import Result
 
+ALL = "all"
 KEPT = "runs/studies"  # where finished cells lie, so that an interrupted run continues
 RUN: o.Group = {
     "full": (Annotated[bool, typer.Option("--full/--quick", help="10 seeds, or 5.")], False),
@@ -33,7 +34,22 @@ RUN: o.Group = {
 }
 
 
-@o.takes(RUN)
+OWN: o.Group = {
+    "on": (
+        Annotated[
+            str | None,
+            typer.Option(help="Ask a network of yours: zoo name, file.py:callable, a run folder."),
+        ],
+        None,
+    ),
+    "data": (
+        Annotated[str | None, typer.Option(help="With --on: its data; digits unless given.")],
+        None,
+    ),
+}
+
+
+@o.takes(RUN, OWN)
 def study(
     name: Annotated[str, typer.Argument(help="A study, or: list, all.")] = "list",
     *,
@@ -48,23 +64,24 @@ def study(
     given: Mapping[str, Any],
 ) -> None:
     """Ask a question about deep networks: an experiment, its numbers and its verdict."""
+    if given["on"] is not None and name in ("list", ALL):
+        _survey(given, json=json, quiet=quiet)
+    elif name == "list":
+        _list(claims=claims, json=json)
+    else:
+        _run(name, figure, given, json=json, quiet=quiet)
+
+
+def _run(
+    name: str, figure: str | None, given: Mapping[str, Any], *, json: bool, quiet: bool
+) -> None:
     from undertow.api import study as api
 
-    if name == "list":
-        _list(claims=claims, json=json)
-        return
     found = []
     with Progress(quiet=quiet) as progress:
-        for one in api.names() if name == "all" else (name,):
-            result = api.study(
-                one,
-                quick=not given["full"],
-                seeds=given["seeds"],
-                folder=given["keep"] or None,
-                workers=given["workers"],
-                budget_s=given["budget"],
-                done=progress.tell,
-            )
+        for one in api.names() if name == ALL else (name,):
+            way = _way(given, progress)
+            result = api.study(one, on=given["on"], data=given["data"], **way)
             found.append(result)
             if not json:
                 _show(result)
@@ -72,15 +89,48 @@ def study(
                 api.figure(result, figure)
     if json:  # one document, also for all of them
         held = [text.loads(r.to_json()) for r in found]
-        print(text.dumps(held if name == "all" else held[0], indent=1, ensure_ascii=False))
-    if given["book"] is not None:
-        pages = api.book(found, given["book"])
-        print(f"book: {pages[-1]}", file=sys.stderr if json else sys.stdout)
+        print(text.dumps(held if name == ALL else held[0], indent=1, ensure_ascii=False))
+    _book(found, given["book"], json=json)
+
+
+def _survey(given: Mapping[str, Any], *, json: bool, quiet: bool) -> None:
+    from undertow.api import study as api
+    from undertow.core.codec import encode
+
+    with Progress(quiet=quiet) as progress:
+        each = (lambda _: None) if json else _show
+        found = api.survey(given["on"], given["data"], each=each, **_way(given, progress))
+    if json:
+        print(text.dumps(encode(found), indent=1, ensure_ascii=False))
+    else:
+        print(found.to_text())
+    _book(found.results, given["book"], json=json)
+
+
+def _way(given: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    return {
+        "quick": not given["full"],
+        "seeds": given["seeds"],
+        "folder": given["keep"] or None,
+        "workers": given["workers"],
+        "budget_s": given["budget"],
+        "done": progress.tell,
+    }
+
+
+def _book(found: "Sequence[Result]", out: str | None, *, json: bool) -> None:
+    if out is None:
+        return
+    from undertow.api import study as api
+
+    pages = api.book(found, out)
+    print(f"book: {pages[-1]}", file=sys.stderr if json else sys.stdout)
 
 
 def _show(result: "Result") -> None:
-    plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    print(result.to_text(ascii_only=plain))
+    how = terminal()
+    plain = how["encoding"].lower().replace("-", "") != "utf8"
+    print(result.to_text(width=how["width"], ascii_only=plain), flush=True)
 
 
 def _list(*, claims: bool, json: bool) -> None:

@@ -9,7 +9,7 @@ from undertow.studies.chapter import CHAPTERS, chapter
 from undertow.studies.claims import coverage
 from undertow.studies.result import ArmResult, ClaimResult, Result
 from undertow.studies.study import Statistic
-from undertow.studies.text import digits, exactly, sentence
+from undertow.studies.text import digits, exactly, sentence, surprise
 
 
 def write(results: Sequence[Result], out: Path) -> tuple[Path, ...]:
@@ -84,8 +84,7 @@ def _plain(text: str) -> str:
 
 
 def _claim(claim: ClaimResult, result: Result) -> str:
-    foreseen = "" if claim.verdict == claim.foreseen else f" (foreseen: {claim.foreseen})"
-    lines = [f"**{claim.id}** “{claim.says}”: **{claim.verdict}**{foreseen}"]
+    lines = [f"**{claim.id}** “{claim.says}”: **{claim.verdict}**{surprise(claim, result)}"]
     lines += [f"- {_plain(sentence(c, exact=result.exact))}" for c in claim.conditions]
     lines += ["", f"{claim.instead}."] if claim.instead else []
     return "\n".join(lines) + "\n"

@@ -68,10 +68,18 @@ def seeds_of(study: Study, *, full: bool = False, seeds: int | None = None) -> t
     Raises:
         UsageError: fewer than one seed.
     """
+    chosen = counted(full=full, seeds=seeds)
+    return (0,) if study.exact else chosen
+
+
+def counted(*, full: bool = False, seeds: int | None = None) -> tuple[int, ...]:
+    """The seeds of the quick or the full form, or so many.
+
+    Raises:
+        UsageError: fewer than one seed.
+    """
     if seeds is not None and seeds < 1:
         raise UsageError(f"seeds={seeds} runs nothing; give 1 or more, 5 for a verdict")
-    if study.exact:
-        return (0,)
     return tuple(range(seeds)) if seeds is not None else FULL if full else QUICK
 
 
@@ -146,9 +154,15 @@ def _result(study: Study, done: Sequence[Done], seconds: float) -> Result:
         hardware=f"{platform.machine()}, {os.cpu_count()} cores, 1 torch thread a cell",
         date=datetime.now(UTC).strftime("%Y-%m-%d"),
         seconds=round(seconds, 1),
-        command=f"undertow study {study.id} --{form}{asked}",
-        held=_held(study),
+        command=_command(study, f"--{form}{asked}"),
+        held=study.on or _held(study),
+        on=study.on,
     )
+
+
+def _command(study: Study, form: str) -> str:
+    on = f" --on {study.on} --data {study.data}" if study.on else ""
+    return f"undertow study {study.id}{on} {form}"
 
 
 def _held(study: Study) -> str:
@@ -159,10 +173,11 @@ def _held(study: Study) -> str:
 
 
 def sha(study: Study) -> str:
-    """16 hex digits of the file that holds the study's claims and arms."""
+    """16 hex digits of what holds the study's claims and arms, or of a user's network."""
     from undertow.studies import source_of
 
-    return hashlib.sha256(source_of(study.id)).hexdigest()[:16]
+    held = study.identity.encode() or source_of(study.id)
+    return hashlib.sha256(held).hexdigest()[:16]
 
 
 def _versions() -> tuple[tuple[str, str], ...]:

@@ -55,7 +55,11 @@ class ClaimResult:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A finished study. `sha` is that of the study's own file, `form` "quick" or "full"."""
+    """A finished study: `form` is "quick" or "full", `on` the user's network it was asked of.
+
+    `sha` is that of the study's own file, or of what a user's network is; of that, `foreseen` of a
+    claim is what the book found on its own networks.
+    """
 
     study: str
     question: str
@@ -77,6 +81,7 @@ class Result:
     seconds: float
     command: str
     held: str = ""
+    on: str = ""
     format: int = FORMAT
 
     def arm(self, label: str) -> ArmResult:

@@ -20,7 +20,8 @@ def key(study: Study, cell: Cell) -> str:
     """16 hex digits of all that decides a cell's numbers: the cell, the measure's code, torch."""
     import torch
 
-    whole = [encode(cell), study.measure.__name__, _code(study), torch.__version__]
+    code = study.identity or _code(study)
+    whole = [encode(cell), study.measure.__name__, code, torch.__version__]
     return hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:16]
 
 

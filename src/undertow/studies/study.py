@@ -147,6 +147,8 @@ class Study:
         exact: counts and identities: no seeds, equal or not.
         source: of the theory or the paper.
         budget_s: seconds of the quick and the full form on two cores.
+        on: the network of a user it is asked of, as typed; "" for a study of the book.
+        identity: what else decides the numbers, where that network is not in a plan.
     """
 
     id: str
@@ -163,6 +165,8 @@ class Study:
     exact: bool = False
     source: str = ""
     budget_s: tuple[float, float] = (30.0, 60.0)
+    on: str = ""
+    identity: str = ""
 
     def cell(self, arm: Arm, seed: int) -> Cell:
         """The arm's cell of a seed."""

@@ -98,7 +98,7 @@ def _bar(share: float, ascii_only: bool) -> str:
 
 def _claim(claim: ClaimResult, result: Result, pen: Pen) -> list[str]:
     lines = pen.wrap(f"{claim.id}  ", f"“{claim.says}”" if not pen.ascii else f'"{claim.says}"')
-    lines += pen.labelled("verdict", f"{claim.verdict}{_surprise(claim)}")
+    lines += pen.labelled("verdict", f"{claim.verdict}{surprise(claim, result)}")
     for condition in claim.conditions:
         lines += pen.labelled("", sentence(condition, exact=result.exact))
     if claim.instead:
@@ -106,7 +106,25 @@ def _claim(claim: ClaimResult, result: Result, pen: Pen) -> list[str]:
     return lines
 
 
-def _surprise(claim: ClaimResult) -> str:
+def surveyed(results: Sequence[Result], left: Sequence[tuple[str, str]], width: int = 100) -> str:
+    """A line for every verdict on a user's network, and why other studies were not asked of it."""
+    pen = pen_for(width, False, "utf-8")
+    on = results[0].on if results else "this network"
+    lines = [f"Verdicts on {on}", ""]
+    rows = tuple((r.study, c.id, c.verdict, c.says) for r in results for c in r.claims)
+    for study, claim, word, says in rows:
+        lines += pen.wrap(f"  {study:<18} {claim:<14} {word:<12} ", says)
+    if left:
+        lines += ["", "Not asked", ""]
+    for study, why in left:
+        lines += pen.wrap(f"  {study:<18} ", why)
+    return pen.finish(lines).rstrip("\n")
+
+
+def surprise(claim: ClaimResult, result: Result) -> str:
+    """The verdict foreseen where it is another; of a user's network always the book's."""
+    if result.on:
+        return f" (the book, of its own networks: {claim.foreseen})" if claim.foreseen else ""
     return "" if claim.verdict == claim.foreseen else f" (foreseen: {claim.foreseen})"
 
 
