@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from undertow.core.finding import Experiment, Symptom
 from undertow.core.plan import Plan
 
+CUT = "cut"  # the fact that holds what the budget cut off before the verdict
 Cell = float | None  # None: not measured. NaN and infinities are values.
 
 
@@ -188,6 +189,11 @@ class Record:
     def normalised(self) -> bool:
         """Whether any hidden layer is followed by a norm before its activation."""
         return any(y.norm or y.role == "norm" for y in self.layers)
+
+    @property
+    def cut(self) -> str:
+        """What the budget cut off before the verdict ("12 of 50 probe steps"); "" for nothing."""
+        return dict(self.facts).get(CUT, "")
 
     @property
     def last_step(self) -> int:

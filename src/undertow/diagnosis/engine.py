@@ -64,6 +64,12 @@ def _settle(found: Sequence[Symptom]) -> list[Symptom]:
 
 
 def _watching(record: Record, findings: Sequence[Symptom]) -> bool:
-    """Whether a run is too young for a verdict: under 100 steps, and every number finite."""
+    """Whether it is too early for a verdict.
+
+    A run under 100 steps with every number finite; a check whose budget ended before the probe
+    steps could tell, where nothing else was found.
+    """
+    if record.cut and not findings:
+        return True
     young = record.kind == "run" and record.last_step + 1 < VERDICT
     return young and not any(s.name == "non-finite" for s in findings)

@@ -8,10 +8,10 @@ from dataclasses import replace
 from torch import Tensor, nn, optim
 
 from undertow.core.codec import decode, encode
-from undertow.core.derive import line_at, line_best
+from undertow.core.derive import learned, line_at, line_best
 from undertow.core.errors import UndertowError, UsageError
 from undertow.core.finding import Symptom
-from undertow.core.record import OptimizerFacts, Record, Scalars
+from undertow.core.record import CUT, OptimizerFacts, Record, Scalars
 from undertow.instrument.constant import const_loss
 from undertow.instrument.lossfn import Called, LossMode, leads_to
 from undertow.instrument.probe import Probe
@@ -206,8 +206,17 @@ def _probe_steps(
     if steps <= 0:
         return record
     if deadline.over:
-        return replace(record, notes=(*record.notes, "probe steps not tested (budget)"))
+        return _cut(record, 0, steps)
     losses = tiers.one_batch(
         case, case.fresh(), make, record.const_loss, steps=steps, deadline=deadline
     )
-    return replace(record, one_batch=losses, probe_steps=steps)
+    tested = replace(record, one_batch=losses, probe_steps=steps)
+    short = deadline.over and len(losses) <= steps and math.isfinite(losses[-1])
+    return _cut(record, len(losses), steps) if short and learned(tested) is False else tested
+
+
+def _cut(record: Record, taken: int, steps: int) -> Record:
+    """The record without probe steps that ended too early to tell whether the net learns."""
+    why = f"{taken} of {steps} probe steps"
+    notes = (*record.notes, f"probe steps not tested (budget): {why}")
+    return replace(record, notes=notes, facts=(*record.facts, (CUT, why)))

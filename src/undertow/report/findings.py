@@ -65,6 +65,14 @@ def subject(report: Report) -> str:
     return " · ".join(filter(None, (*parts, f"{seconds} s" if seconds else "")))
 
 
+def too_early(report: Report) -> str:
+    """Why there is no verdict yet, and when there will be one."""
+    if report.record.cut:
+        return f"the budget ended after {report.record.cut}; raise it for a verdict"
+    steps = counted(report.record.last_step + 1, "step")
+    return f"{steps} so far; the verdict is given from step {VERDICT} on"
+
+
 def measured_layers(report: Report) -> str:
     """`12 of 12 layers measured`, with what else was done."""
     record, rows = report.record, report.main_layers

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from undertow.core.codec import encode
-from undertow.core.derive import ONE_BATCH, VERDICT
+from undertow.core.derive import ONE_BATCH
 from undertow.core.finding import Symptom
 from undertow.core.record import Record
 from undertow.core.stats import COLUMNS
@@ -216,11 +216,8 @@ def _before(part: Part, earlier: Sequence[Part]) -> Report | None:
 
 def _verdict(report: Report) -> dict[str, Any]:
     if report.diagnosis.watching:
-        steps = report.record.last_step + 1
-        return {
-            "headline": "Watching",
-            "line": f"step {steps}; the verdict is given from step {VERDICT} on",
-        }
+        headline = "Undecided" if report.record.cut else "Watching"
+        return {"headline": headline, "line": findings.too_early(report)}
     headline = HEADLINES.get(report.mechanism, report.mechanism)
     if report.healthy:
         return {"headline": headline, "line": findings.measured_layers(report)}

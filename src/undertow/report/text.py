@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from undertow.core.derive import VERDICT
 from undertow.core.finding import Symptom
 from undertow.core.verdict import Verdict
 from undertow.report import findings
 from undertow.report.commands import command
-from undertow.report.numbers import counted
 from undertow.report.pen import LABEL, Pen, pen_for
 from undertow.report.report import LayerRow, Report
 from undertow.report.stretches import stretch_words
@@ -120,8 +118,8 @@ def verdict_lines(report: Report, pen: Pen) -> list[str]:
     """Healthy, too early, or the findings with why and what to try."""
     found = [line for s in report.symptoms for line in _symptom(s, report, pen)]
     if report.diagnosis.watching:
-        steps = counted(report.record.last_step + 1, "step")
-        return [f"… watching   {steps} so far; the verdict is given from step {VERDICT} on", *found]
+        word = "undecided" if report.record.cut else "watching"
+        return [f"… {word}   {findings.too_early(report)}", *found]
     if report.healthy:
         return [f"✔ healthy   {findings.measured_layers(report)}", *_scope(report, pen)]
     found = found or [f"✖ {report.mechanism}   no single layer stands out"]

@@ -5,6 +5,7 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -194,7 +195,39 @@ def test_the_budget_names_what_it_cut() -> None:
     with guarded(0):
         record = measure(case, probe_steps=3, deadline=Deadline(0))
     assert (record.line, record.one_batch) == ((), ())
-    assert record.notes == ("probe steps not tested (budget)",)
+    assert record.notes == ("probe steps not tested (budget): 0 of 3 probe steps",)
+    assert record.cut == "0 of 3 probe steps"
+
+
+def test_probe_steps_cut_before_they_could_tell_are_no_proof_of_being_stuck() -> None:
+    """A deadline that passes after three of fifty slow steps leaves no losses to judge."""
+
+    class Third(Deadline):
+        """Over from the third look at the clock in the probe steps on."""
+
+        looks = 0
+
+        @property
+        def over(self) -> bool:
+            """Whether the time is up."""
+            self.looks += 1
+            return self.looks > 12
+
+    slow = partial(optim.SGD, lr=1e-6)
+    case = make_case(plain(), (X, Y), optimizer=slow)
+    with guarded(0):
+        record = measure(case, probe_steps=50, deadline=Third(60))
+    assert record.one_batch == ()
+    assert record.cut.endswith("of 50 probe steps")
+    assert not record.cut.startswith("0 ")
+
+
+def test_what_was_not_decided_is_not_called_healthy() -> None:
+    """No finding and no probe steps: the report says what is missing, and is not healthy."""
+    report = ut.check(plain(), (X, Y), budget_s=1e-9)
+    assert (report.healthy, report.symptoms) == (False, ())
+    assert "undecided   the budget ended after 0 of 50 probe steps" in report.to_text()
+    assert ut.check(plain(), (X, Y), probe_steps=0).healthy
 
 
 def test_a_check_is_a_function_of_its_seed() -> None:
