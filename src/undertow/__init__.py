@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from undertow.api.build import models as models
     from undertow.api.check import check as check
     from undertow.api.diagnose import diagnose as diagnose
+    from undertow.api.evaluate import evaluate as evaluate
     from undertow.api.explain import explain as explain
     from undertow.api.prove import prove as prove
     from undertow.api.repair import repair as repair
@@ -33,6 +34,7 @@ __all__ = [
     "build",
     "check",
     "diagnose",
+    "evaluate",
     "explain",
     "models",
     "prove",

@@ -142,6 +142,27 @@ def pools(text: str | None) -> tuple[int, ...] | None:
         raise UsageError(f"--pool-at {text} is not a list of layers; give numbers as 4,8") from None
 
 
+def names(text: str | None) -> tuple[str, ...]:
+    """`a,b,c` as names, or the lines of a text file.
+
+    Raises:
+        UsageError: a file that is no text.
+    """
+    from pathlib import Path
+
+    from undertow.core.errors import UsageError
+
+    if text is None:
+        return ()
+    if not Path(text).is_file():
+        return tuple(name.strip() for name in text.split(",") if name.strip())
+    try:
+        lines = Path(text).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--names {text} is no text file: {error}; give a name a line") from None
+    return tuple(line.strip() for line in lines if line.strip())
+
+
 def plan(model: str, given: Mapping[str, Any]) -> "Plan":
     """The plan as typed: what is not given is None, and filled in from card and data later."""
     from undertow.core.plan import Plan

@@ -46,6 +46,40 @@ class Progress:
             self._status.update(text)
 
 
+class Counter:
+    """A bar of things done on stderr, on a terminal only; silent elsewhere."""
+
+    def __init__(self, what: str, *, quiet: bool = False) -> None:
+        self._what, self._on = what, not quiet and sys.stderr.isatty()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> "Counter":
+        if self._on:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+            columns = (MofNCompleteColumn(), self._what, BarColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task("")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def tell(self, done: int, of: int) -> None:
+        """Show how many are done."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=of)
+
+
 def show(report: "Report", *, json: bool, html: str | None) -> None:
     """Print a report and write its page where one is asked for."""
     if json:

@@ -153,6 +153,12 @@ class Pixels:
         """The image at a place as it was read: not resized, not scaled."""
         return self._image(at, None)
 
+    def view(self, image: Any) -> Tensor:
+        """An image of the source at the size, as in evaluation, not finished: (C, H, W)."""
+        if self.transform is not None:
+            return _made(self.transform(image), self.shape[1:])
+        return centred(image, self.size, self.edge)
+
     def statistics(self) -> Scale:
         """Mean and deviation of every channel over up to 2,000 images evenly spread."""
         step = max(1, len(self) // STATISTICS)
@@ -196,10 +202,7 @@ class Pixels:
 
     def _plain(self, at: int) -> Tensor:
         """One image at the size, as in evaluation."""
-        image = self._image(at, None)
-        if self.transform is not None:
-            return _made(self.transform(image), self.shape[1:])
-        return centred(image, self.size, self.edge)
+        return self.view(self._image(at, None))
 
 
 def finished(images: Tensor, scale: Scale | None) -> Tensor:

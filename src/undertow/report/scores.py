@@ -281,8 +281,9 @@ def _lines(s: Scores, pen: Pen) -> Iterator[str]:
         yield from ("", *_classes(s, pen))
     if s.worst:
         yield from ("", "  highest loss", *pen.columns(worst_table(s.worst[:WORST])))
-    told = ", ".join(f"{k} {v}" for k, v in s.preprocessing)
-    yield from ("", *pen.labelled("input", told)) if told else ()
+    yield ""
+    for word, value in s.preprocessing:
+        yield from pen.labelled(word, value)
     if s.skipped:
         yield from pen.labelled("skipped", f"{counted(len(s.skipped), 'file')}: {s.skipped[0]}")
     for note in s.notes:

@@ -55,6 +55,7 @@ class Opened:
         name: for people: the folder, file or card.
         plan: what built the net; None for a module.
         notes: what a user should know.
+        fingerprint: of the data a run was trained on; "" where that is not known.
     """
 
     net: nn.Module
@@ -64,6 +65,7 @@ class Opened:
     name: str = ""
     plan: Plan | None = None
     notes: tuple[str, ...] = ()
+    fingerprint: str = ""
 
     def ready(self) -> Inputs:
         """The inputs.
@@ -160,7 +162,8 @@ def _file(path: Path, asked: Asked) -> Opened:
     if hasattr(net, "transform_input"):
         net.transform_input = bool(told.get("transform_input", False))
     names = tuple(str(n) for n in told.get("classes") or ())
-    return Opened(net, inputs, names, _loss(told, plan), str(_home(path)), plan)
+    data = str(told.get("fingerprint", ""))
+    return Opened(net, inputs, names, _loss(told, plan), str(_home(path)), plan, fingerprint=data)
 
 
 def _weighted(name: str, weights: str | Path, asked: Asked) -> Opened:
