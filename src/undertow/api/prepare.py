@@ -1,5 +1,6 @@
 """From options to a job: what was typed, split; data split and scaled; net and optimiser made."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from torch.nn.functional import interpolate
 from torch.optim import Optimizer
 
 from undertow.api.target import CodeBuild
+from undertow.api.transfer import Start, as_expected, begun, mismatch
 from undertow.core.errors import UsageError
 from undertow.core.inputs import Inputs
 from undertow.core.plan import Choices, Plan, TrainChoices
@@ -18,15 +20,19 @@ from undertow.data.pixels import Pixels
 from undertow.data.split import hold_back, standardised
 from undertow.experiment.pair import Source, build, make_optimizer
 from undertow.models import card
+from undertow.models.parts import parts as parts_of
 from undertow.nn.loss import criterion
 from undertow.nn.optimizer import from_choices
+from undertow.nn.parts import Part
 from undertow.preflight import guarded
+from undertow.train.cached import on_features
 from undertow.train.evaluation import evaluating
 from undertow.train.fit import NO_LIMITS, Job, Limits
 from undertow.train.objective import objective
 from undertow.train.precision import Precision
 from undertow.train.precision import resolve as precision
 from undertow.train.schedule import checked
+from undertow.train.transfer import Freezing, by_part, freezing, wanted
 
 Value = str | int | float | bool | tuple[int, ...] | None
 SIZES = ("depth", "width", "pool_at")
@@ -67,6 +73,7 @@ def prepared(
     seed: int,
     folder: Path,
     limits: Limits = NO_LIMITS,
+    stored: Mapping[str, Any] | None = None,
 ) -> Job:
     """The job of a source: data split and standardised, net built, optimiser made.
 
@@ -77,13 +84,16 @@ def prepared(
         seed: of split, weights and orders.
         folder: of the run.
         limits: how long, how often saved.
+        stored: what the checkpoint says of a training that goes on; None for a new one.
     """
     checked(source.choices)
-    kept, held = _scaled(_parts(data, validation, seed), source.choices.standardise)
-    net = _built(source, data, seed)
-    optimizer = _optimizer(source, net)
+    parts = _parts(data, validation, seed)
+    net, stages, start = _begun(source, data, seed, stored)
+    kept, held = _scaled(parts, source.choices.standardise, start)
     loss_fn, word = criterion(source.loss or source.choices.loss, kept.y)
     fits(net, kept)
+    frozen = freezing(source.choices, net, stages) if stages and wanted(source.choices) else None
+    optimizer = _optimizer(source, net, frozen)
     choices, answers = _precise(source.choices, net, kept, loss_fn)
     asked = replace(
         as_asked(source),
@@ -93,7 +103,7 @@ def prepared(
         validation=validation,
         seed=seed,
     )
-    return Job(
+    job = Job(
         net,
         optimizer,
         kept,
@@ -106,23 +116,46 @@ def prepared(
         limits=limits,
         about={**_about(asked, data, kept), "loss": word, "precision": asdict(answers)},
         objective=objective(choices, loss_fn, word, _counts(kept)),
+        freezing=frozen,
+        notes=start.notes,
+        static=mismatch(start, kept),
     )
+    return on_features(job, stages[-1]) if choices.cache_features else job
 
 
-def _scaled(parts: tuple[Arrays, Arrays], wanted: bool | None) -> tuple[Arrays, Arrays]:
-    """Both parts at mean 0 and deviation 1 where that is wanted; None: as the source does."""
-    if not (parts[0].standardise if wanted is None else wanted):
+def _scaled(
+    parts: tuple[Arrays, Arrays], asked: bool | None, start: Start
+) -> tuple[Arrays, Arrays]:
+    """Both parts as the weights expect them, unless asked otherwise.
+
+    Without such weights at mean 0 and deviation 1 where that is wanted (None: as the source does).
+    """
+    if start.inputs is not None and asked is None:
+        train, held = (as_expected(part, start) for part in parts)
+        return train, held
+    if not (parts[0].standardise if asked is None else asked):
         return parts
     train, held = standardised(*parts)
     return train, held
 
 
-def _built(source: Source, data: Arrays, seed: int) -> torch.nn.Module:
-    """The net of a source, in the layout it trains in."""
-    net = build(source, (), data.shape, seed)
-    if not source.choices.channels_last:
-        return net
-    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+def _begun(
+    source: Source, data: Arrays, seed: int, stored: Mapping[str, Any] | None
+) -> tuple[torch.nn.Module, tuple[Part, ...], Start]:
+    """The net of a source with its weights, in the layout it trains in; parts; what came along."""
+    net, choices = build(source, (), data.shape, seed), source.choices
+    special = choices.weights or choices.cache_features or wanted(choices)
+    stages = _stages(net, data) if special else ()
+    start = begun(net, source, stages, data, stored)
+    if choices.channels_last:
+        net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net, stages, start
+
+
+def _stages(net: torch.nn.Module, data: Arrays) -> tuple[Part, ...]:
+    fits(net, data)
+    with guarded(0):
+        return parts_of(net, data.x[:1])
 
 
 def _about(asked: Plan, data: Arrays, kept: Arrays) -> dict[str, Any]:
@@ -150,9 +183,12 @@ def _precise(
     return replace(choices, precision=found.word), found
 
 
-def _optimizer(source: Source, net: torch.nn.Module) -> Optimizer:
+def _optimizer(source: Source, net: torch.nn.Module, frozen: Freezing | None) -> Optimizer:
     """The source's optimiser; with `no_norm_decay` norms and biases are a group without decay."""
     choices = source.choices
+    if frozen is not None and source.optimizer is None:
+        lr, bare = choices.lr or 0.0, choices.no_norm_decay
+        return from_choices(choices, by_part(frozen, net, lr=lr, bare=bare))
     if not choices.no_norm_decay or source.optimizer is not None:
         return make_optimizer(source, (), net)
     held = list(net.parameters())

@@ -7,6 +7,7 @@ from typing import Any
 
 from undertow.api.prepare import fitted, prepared, split_options
 from undertow.api.target import source as source_of
+from undertow.api.transfer import located
 from undertow.core.codec import decode
 from undertow.core.errors import UsageError
 from undertow.core.plan import Plan
@@ -61,7 +62,7 @@ def resumed(how: Again, given: Mapping[str, Any]) -> Job:
     source = source_of(plan, data)
     if isinstance(data.x, Pixels) and isinstance(data.x.source, Files):
         data.x.source.keep = about.get("kept", data.x.source.keep)
-    job = prepared(source, data, plan.validation, plan.seed, how.folder, how.limits)
+    job = prepared(source, data, plan.validation, plan.seed, how.folder, how.limits, about)
     return replace(job, resume=True)
 
 
@@ -84,7 +85,7 @@ def _agreeing(asked: Plan, given: Mapping[str, Any], data: Arrays) -> Plan:
     if model not in (asked.model, Path(asked.model).name):
         raise _changed({"model": (asked.model, model)})
     fields["model"] = asked.model
-    rest = {k: v for k, v in given.items() if k not in fields}
+    rest = {k: v for k, v in located(given).items() if k not in fields}
     choices, training, sizes = split_options(rest)
     typed = replace(
         asked,

@@ -1,7 +1,7 @@
 """`ut.train`: train a network with the watch on; leaves a run folder."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from undertow.api.diagnose import diagnose, report_of
 from undertow.api.prepare import fitted, one_unit, prepared, split_options
 from undertow.api.resume import Again, resumed
 from undertow.api.target import source as source_of
+from undertow.api.transfer import completed, words
 from undertow.core.plan import Plan
 from undertow.core.record import Record
 from undertow.core.run import Run
@@ -27,6 +28,7 @@ from undertow.train.ranks import digest, refuse, written
 
 __all__ = [
     "Limits",
+    "completed",
     "fitted",
     "new_folder",
     "one_unit",
@@ -60,6 +62,9 @@ def train(
     variant: str = "published",
     strict: bool = False,
     transform: Callable[[Any], Any] | None = None,
+    weights: str | Path | None = None,
+    freeze: str | Sequence[str] | None = None,
+    unfreeze: str | Mapping[int, str] | None = None,
     **options: Value,
 ) -> Run:
     """Train a network on data with the watch on.
@@ -85,13 +90,25 @@ def train(
         strict: the first image that cannot be read is an error.
         transform: a pipeline of your own, Pillow image -> tensor (C, H, W), in place of every
             resizing, scaling and augmentation; for image files.
+        weights: what to train on from: a published tag of the card, a file or a run. The recipe is
+            then, where nothing else is given: the head alone for one epoch, then everything at half
+            the rate, .3 times it a stage nearer the input, warm-up, cosine; their own scaling.
+        freeze: `body` (all but the head), a stage of the card (up to and including it), `none`, or
+            a list of path patterns; norms in it keep their statistics, dropout in it is off.
+        unfreeze: what begins to train when, as {1: "layer4", 2: "layer3"} (epochs count from 0; a
+            stage and all behind it, or `all`), or `one-stage-per-epoch`.
         options: choices of the model (act, norm, init, skip, depth, width, pool_at) and of the
-            training (lr, optimizer, batch, steps, clip_norm, clip_value, l1, l2, schedule, ...).
+            training (lr, optimizer, batch, steps, clip_norm, clip_value, l1, l2, schedule, ...);
+            for training on from weights also `layer_decay` (rate of a stage over that of the next
+            one to the head), `layer_lr` (lowest, highest), `unfrozen_lr`, `train_norm` and
+            `cache_features`.
 
     Raises:
         UsageError: an unknown model, data or option.
     """
     limits = Limits(checkpoint_every, budget_s, workers)
+    options = words({"weights": weights, "freeze": freeze, "unfreeze": unfreeze, **options})
+    options = {name: value for name, value in options.items() if value is not None}
     top: dict[str, Any] = {"model": model, "validation": validation, "seed": seed}
     options = {"epochs": epochs, **options}
     if resume is not None:
@@ -99,6 +116,7 @@ def train(
         return trained(resumed(how, _typed({**top, "data": data, **options})))
     arrays = fitted(_loaded(data, strict=strict, transform=transform), model, side)
     plan = _planned(top, options, arrays, classes=classes, variant=variant, side=side)
+    plan = completed(plan, options, arrays, validation)
     folder = new_folder(model) if run is None else Path(run)
     return trained(prepared(source_of(plan, arrays), arrays, validation, seed, folder, limits))
 
@@ -199,7 +217,7 @@ def _watch(job: Job, on_finding: Callable[[Any], object] | None, options: str | 
         run=job.folder,
         judge=report_of,
         on_finding=on_finding,
-        head=replace(head, loss=str(job.choices.loss or "")),
+        head=replace(head, loss=str(job.choices.loss or ""), static=job.static),
         told=True,
         start=checkpoint(job.folder)[1]["step"] if job.resume else None,
     )

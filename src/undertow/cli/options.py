@@ -70,6 +70,22 @@ TRAINING: Group = {
 }
 
 
+def slice_of(text: str | None) -> tuple[float, ...]:
+    """`1e-4,1e-2` as (1e-4, 1e-2).
+
+    Raises:
+        UsageError: not numbers with commas between them.
+    """
+    from undertow.core.errors import UsageError
+
+    try:
+        return tuple(float(v) for v in (text or "").split(",") if v.strip())
+    except ValueError:
+        raise UsageError(
+            f"--layer-lr {text} is no slice; give the lowest and highest as 1e-4,1e-2"
+        ) from None
+
+
 def takes(*groups: Group) -> Callable[[Command], Command]:
     """Add groups of options to a command; it gets their values in one dict, `given`."""
     shared = {name: entry for group in groups for name, entry in group.items()}

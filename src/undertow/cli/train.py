@@ -69,6 +69,49 @@ LENGTH: o.Group = {
     "mixup": (Annotated[float, typer.Option(min=0, help="α of mixup; 0 is off.")], 0.0),
     "cutmix": (Annotated[float, typer.Option(min=0, help="α of cutmix; 0 is off.")], 0.0),
 }
+TRANSFER: o.Group = {
+    "weights": (
+        Annotated[str | None, typer.Option(help="Train on from a tag, a file or a run.")],
+        None,
+    ),
+    "freeze": (
+        Annotated[
+            str | None,
+            typer.Option(help="body, a stage (up to and including it), none, or path patterns."),
+        ],
+        None,
+    ),
+    "unfreeze": (
+        Annotated[
+            str | None,
+            typer.Option(help="What begins to train when, as 1:layer4,2:layer3; epochs from 0."),
+        ],
+        None,
+    ),
+    "layer_decay": (
+        Annotated[float, typer.Option(help="Rate of a stage over the next one's to the head.")],
+        1.0,
+    ),
+    "layer_lr": (
+        Annotated[str | None, typer.Option(help="Rates of first stage and head, as 1e-4,1e-2.")],
+        None,
+    ),
+    "unfrozen_lr": (
+        Annotated[float, typer.Option(help="Factor of all rates once more trains.")],
+        1.0,
+    ),
+    "train_norm": (
+        Annotated[bool, typer.Option("--train-norm", help="Frozen norms train all the same.")],
+        False,
+    ),
+    "cache_features": (
+        Annotated[
+            bool,
+            typer.Option("--cache-features", help="Frozen body, its features computed once."),
+        ],
+        False,
+    ),
+}
 LIMITS: o.Group = {
     "resume": (
         Annotated[str | None, typer.Option(help="Go on with this run; all else is in it.")],
@@ -99,7 +142,7 @@ LIMITS: o.Group = {
 ModelOr = Annotated[str, typer.Argument(help="A zoo name, module:callable or file.py:callable.")]
 
 
-@o.takes(o.NET, o.TRAINING, LENGTH, LIMITS)
+@o.takes(o.NET, o.TRAINING, LENGTH, TRANSFER, LIMITS)
 def train(
     context: typer.Context,
     model: ModelOr = "conv",
@@ -120,6 +163,7 @@ def train(
     from undertow.api.train import new_folder
 
     given["milestones"] = o.pools(given["milestones"]) or ()
+    given["layer_lr"] = o.slice_of(given["layer_lr"])
     words = {"model": model, "data": data, "run": run, "json": json, "quiet": quiet, **given}
     typed = _typed(context, words)
     folder = Path(run or words["resume"] or new_folder(model))
@@ -139,8 +183,10 @@ def _train(words: dict[str, Any], typed: dict[str, Any], ranks: Any) -> int:
     from undertow.api.train import trained
     from undertow.cli.live import Live
 
-    job = replace(_again(words, typed) if words["resume"] else _new(words), ranks=ranks)
+    job = replace(_again(words, typed) if words["resume"] else _new(words, typed), ranks=ranks)
     still = words["quiet"] or words["json"] or not ranks.first
+    if not still:
+        _begins(job)
     with Live(job.total, job.epoch, quiet=still) as live:
         options = o.typed(words)
         done = trained(job, each=live.step, on_finding=live.finding, options=options)
@@ -153,19 +199,28 @@ def _train(words: dict[str, Any], typed: dict[str, Any], ranks: Any) -> int:
     return 0 if report.healthy or report.diagnosis.watching else FINDINGS
 
 
-def _new(given: dict[str, Any]) -> Any:
+def _begins(job: Any) -> None:
+    """Say what trains when, and what the weights brought along, before anything does."""
+    for note in job.notes:
+        print(f"note       {note}")
+    for line in job.schedule:
+        print(f"schedule   {line}")
+
+
+def _new(given: dict[str, Any], typed: dict[str, Any]) -> Any:
     from pathlib import Path
 
     from undertow.api.data import with_files
-    from undertow.api.target import data_for
-    from undertow.api.train import fitted, one_unit, prepared
+    from undertow.api.target import data_for, source
+    from undertow.api.train import completed, fitted, one_unit, prepared
 
     arrays = with_files(data_for(given["data"], None), given["strict"])
     arrays = fitted(arrays, given["model"], given["side"])
     given["classes"] = one_unit(given["loss"], given["classes"], arrays)
-    made = o.source(given["model"], arrays, given)
-    folder = Path(given["run"])
-    return prepared(made, arrays, given["validation"], given["seed"], folder, _limits(given))
+    share, folder = given["validation"], Path(given["run"])
+    plan = completed(o.plan(given["model"], given), typed, arrays, share)
+    made = source(plan, arrays)
+    return prepared(made, arrays, share, given["seed"], folder, _limits(given))
 
 
 def _typed(context: typer.Context, given: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from torch import Tensor
 
 from undertow.core.errors import UsageError
 from undertow.data.arrays import Arrays
-from undertow.data.items import Items
 from undertow.data.pixels import Pixels, Scale
 
 LEAST = 2  # samples of a class of which one may be held back
@@ -60,9 +59,7 @@ def standardised(train: Arrays, *others: Arrays) -> tuple[Arrays, ...]:
     """
     if isinstance(train.x, Pixels):
         scale = train.x.statistics()
-        return tuple(
-            replace(part, x=_scaled(part.x, scale), scale=scale) for part in (train, *others)
-        )
+        return tuple(scaled(part, scale) for part in (train, *others))
     if not isinstance(train.x, Tensor):
         return train, *others  # a user's own items are taken as they are
     over = [0] if train.x.ndim == 2 else [d for d in range(train.x.ndim) if d != 1]
@@ -73,9 +70,20 @@ def standardised(train: Arrays, *others: Arrays) -> tuple[Arrays, ...]:
     return tuple(replace(p, x=(p.x[:] - mean) / std, scale=scale) for p in (train, *others))
 
 
-def _scaled(x: Tensor | Pixels | Items, scale: Scale) -> Pixels:
-    assert isinstance(x, Pixels)  # parts of one data set are of one kind
-    return replace(x, scale=scale)
+def scaled(data: Arrays, scale: Scale) -> Arrays:
+    """The data subtracted and divided by given numbers, a pair a channel (or feature).
+
+    Args:
+        data: images, or arrays (N, C, ...) or (N, F); items of a user's own are left alone.
+        scale: of pixels in 0..1, or in the arrays' own unit.
+    """
+    if isinstance(data.x, Pixels):
+        return replace(data, x=replace(data.x, scale=scale), scale=scale)
+    if not isinstance(data.x, Tensor):
+        return data
+    shape = (1, -1, *[1] * (data.x.ndim - 2))
+    mean, std = (torch.tensor(v).view(shape) for v in (scale.mean, scale.std))
+    return replace(data, x=(data.x - mean) / std, scale=scale)
 
 
 def batches(data: Arrays, size: int, seed: int, steps: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -130,7 +130,8 @@ def _born_non_finite(record: Record, symptoms: Sequence[Symptom]) -> str | None:
 
 
 def _input(record: Record, symptoms: Sequence[Symptom]) -> str | None:
-    return "input-scale" if raw_input(record) else None
+    other = any(s.id == "UT204" and not s.note for s in record.static)  # not as weights expect
+    return "input-scale" if other or raw_input(record) else None
 
 
 def _born(judge: Callable[[Record, Snapshot], str | None]) -> Step:

@@ -11,6 +11,7 @@ from undertow.core.record import Scalars
 from undertow.core.run import Evaluation, Run
 from undertow.instrument.watch import Watch
 from undertow.nn.auxiliary import AUX_WEIGHT
+from undertow.train.cached import alone
 from undertow.train.heads import collected, has_heads
 from undertow.train.job import NO_LIMITS, Job, Limits
 from undertow.train.log import Log
@@ -18,6 +19,7 @@ from undertow.train.loop import Forward, How, Step, penalties, rate_factor, walk
 from undertow.train.objective import Objective
 from undertow.train.precision import autocast
 from undertow.train.stopping import Stop, at_step_end, only_writer
+from undertow.train.transfer import Thaw
 
 __all__ = ["NO_LIMITS", "Each", "Job", "Limits", "fit"]
 
@@ -60,7 +62,8 @@ def _how(job: Job, log: Log, held: ExitStack) -> How:
         losses = [e.loss for e in log.evaluations]
         return rate_factor(job.choices, step - log.skipped, job.total, job.epoch, losses)
 
-    forward, weight = _forward(job, held)
+    called, thaw = _Called(job), _thaw(job, log, held)
+    forward, weight = _forward(job, held, called)
     made = job.objective or Objective(job.loss_fn)
     return How(
         made.loss_fn,
@@ -75,22 +78,55 @@ def _how(job: Job, log: Log, held: ExitStack) -> How:
         apart=job.ranks.apart,
         gather=job.ranks.gather,
         finished=log.average.update if log.average is not None else lambda: None,
+        begin=lambda step: _begin(step, thaw, called),
     )
 
 
-def _forward(job: Job, held: ExitStack) -> tuple[Forward | None, float]:
+class _Called:
+    """What the loop calls: the net, or its wrapper that averages gradients over ranks."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self.net = job.net
+
+    def wrap(self) -> None:
+        """Wrap it (again): a wrapper knows only the parameters that train when it is made."""
+        self.net = self._job.ranks.wrap(self._job.net)
+
+
+def _thaw(job: Job, log: Log, held: ExitStack) -> Thaw | None:
+    """The freezing as it is at the step the training begins or goes on with."""
+    if job.freezing is None:
+        return None
+    thaw = Thaw(job.freezing, job.net, job.optimizer, job.epoch)
+    held.callback(thaw.done)
+    thaw.to(log.step)
+    return thaw
+
+
+def _begin(step: int, thaw: Thaw | None, called: _Called) -> None:
+    if thaw is None:
+        return
+    if thaw.to(step):
+        called.wrap()
+    thaw.rate(step)
+
+
+def _forward(job: Job, held: ExitStack, called: _Called) -> tuple[Forward | None, float]:
     """How the net is called, and the weight of its auxiliary losses; None: it is just called."""
     choices = job.choices
     weight = AUX_WEIGHT if choices.aux_weight is None else choices.aux_weight
     heads = None
     if weight and has_heads(job.net):
         heads = held.enter_context(collected(job.net))
-    call = job.ranks.wrap(job.net)
-    if heads is None and call is job.net:
+    if job.tail:
+        held.enter_context(alone(job.net, job.tail))
+    called.wrap()
+    if heads is None and called.net is job.net:
         return None, 0.0
 
     def forward(x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        out = call(x)
+        out = called.net(x)
         return out, heads.taken() if heads is not None else {}
 
     return forward, weight

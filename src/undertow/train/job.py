@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from undertow.core.finding import Symptom
 from undertow.core.plan import Plan, TrainChoices
 from undertow.data.arrays import Arrays
 from undertow.data.feed import Feed, checked
@@ -17,6 +18,7 @@ from undertow.data.order import Order
 from undertow.nn.loss import Criterion
 from undertow.train.objective import Objective, sample_weights
 from undertow.train.ranks import ALONE, Ranks
+from undertow.train.transfer import Freezing, schedule
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ class Job:
         resume: go on from the checkpoint in the folder.
         about: what else a checkpoint says (data fingerprint, classes, preprocessing).
         objective: what is minimised; None is the mean of `loss_fn`, which evaluations report.
+        freezing: what trains when and at which rate; None: everything, at one.
+        tail: modules that run on their own where the data are features of the body; () for all.
+        notes: what a reader should know of how it begins.
+        static: findings from before the first step.
     """
 
     net: nn.Module
@@ -72,6 +78,10 @@ class Job:
     resume: bool = False
     about: Mapping[str, Any] = field(default_factory=dict)
     objective: Objective | None = None
+    freezing: Freezing | None = None
+    tail: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    static: tuple[Symptom, ...] = ()
 
     @cached_property
     def order(self) -> Order:
@@ -111,6 +121,13 @@ class Job:
     def epoch(self) -> int:
         """Steps of one epoch, at least one; the last may be a short one."""
         return self.order.epoch
+
+    @property
+    def schedule(self) -> tuple[str, ...]:
+        """What trains from which epoch on, in words; () where nothing is frozen."""
+        if self.freezing is None:
+            return ()
+        return schedule(self.freezing, self.choices.lr or 0.0, -(-self.total // self.epoch))
 
     @property
     def total(self) -> int:

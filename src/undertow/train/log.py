@@ -51,6 +51,8 @@ class Log:
             torch.manual_seed(key * self.job.ranks.world + self.job.ranks.rank)
         if self.job.resume:
             return
+        if self.job.freezing is not None:
+            self._event("schedule", {"lines": list(self.job.schedule)})
         if self.watch is not None:
             self.save("last")
 
@@ -141,7 +143,7 @@ class Log:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader should know of how it went."""
-        said = []
+        said = list(self.job.notes)
         if self.clipped:
             word = "; raise the limit or lower the rate" if self.clipped == self.step else ""
             said.append(f"clipped {self.clipped} of {self.step} steps{word}")

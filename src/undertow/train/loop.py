@@ -64,6 +64,7 @@ class How:
         gather: adds a tensor of numbers over all processes.
         aux_weight: share of each auxiliary loss.
         finished: called after every step that was taken.
+        begin: called with every step once its rates are set, before its forward pass.
     """
 
     loss_fn: Criterion
@@ -78,6 +79,7 @@ class How:
     gather: Callable[[Tensor], Tensor] = lambda numbers: numbers
     aux_weight: float = 0.0
     finished: Callable[[], None] = lambda: None
+    begin: Callable[[int], None] = lambda _: None
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +127,7 @@ def walk(
     for step, group in enumerate(groups, start):
         for held, lr in zip(optimizer.param_groups, base, strict=True):
             held["lr"] = lr * how.factor(step)
+        how.begin(step)
         optimizer.zero_grad(set_to_none=True)
         made = _passes(net, group, how)
         rate = float(optimizer.param_groups[0]["lr"])

@@ -50,10 +50,9 @@ def input_range(record: Record) -> Iterator[Symptom]:
     """Features or targets off the usual scale, without a norm first, in a net that is stuck.
 
     Constant features alone are a note: the borders of pictures are, and explain no failure.
+    Inputs scaled otherwise than the weights trained on expect need no such net.
     """
-    if not _open(record):
-        return
-    seen = tuple(_off_scale(record))
+    seen = tuple(_off_scale(record)) if _open(record) else ()
     if seen:
         says = "; ".join(_words(e) for e in seen)
         note = all(e.stat == CONSTANT for e in seen)
