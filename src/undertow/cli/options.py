@@ -69,6 +69,31 @@ TRAINING: Group = {
     "seed": (_option(int, "Of weights, order and split."), 0),
 }
 
+OPENED: Group = {
+    "weights": (
+        _option(str | None, "For a card or code: a published tag, a file or a run."),
+        None,
+    ),
+    "model": (
+        _option(str | None, "What net a file is of; for code it says that it may run."),
+        None,
+    ),
+    "preprocessing": (
+        _option(str | None, "That of a published file: resnet50 or resnet50:imagenet-v2."),
+        None,
+    ),
+    "size": (_option(str | None, "Of an input, where nothing says: 224 or 3x224x224."), None),
+    "resize": (
+        Annotated[int | None, typer.Option(min=1, help="Shorter side before the centre is cut.")],
+        None,
+    ),
+    "mean": (_option(str | None, "Of each channel, as 0.485,0.456,0.406."), None),
+    "std": (_option(str | None, "Of each channel."), None),
+    "range": (_option(str | None, "What a pixel's 0 and 255 become, as 0,1."), None),
+    "names": (_option(str | None, "Of the classes, with commas, or a file of one a line."), None),
+    "loss": (_option(str | None, "What the outputs mean: bce for one unit."), None),
+}
+
 
 def slice_of(text: str | None) -> tuple[float, ...]:
     """`1e-4,1e-2` as (1e-4, 1e-2).
@@ -164,8 +189,6 @@ def names(text: str | None) -> tuple[str, ...]:
     Raises:
         UsageError: a file that is no text.
     """
-    from pathlib import Path
-
     from undertow.core.errors import UsageError
 
     if text is None:
@@ -192,6 +215,32 @@ def plan(model: str, given: Mapping[str, Any]) -> "Plan":
         train=training(given),
         seed=given["seed"],
     )
+
+
+def opened(what: str, given: Mapping[str, Any]) -> Any:
+    """The trained net that a RUN or MODEL word and the options of `OPENED` stand for."""
+    from undertow.api.opened import opened as found
+
+    held = {name: given[name] for name in OPENED}
+    for name in ("mean", "std", "range"):
+        held[name] = numbers(name, held[name])
+    return found(what, **{**held, "names": names(held["names"])})
+
+
+def numbers(name: str, text: str | None) -> tuple[float, ...] | None:
+    """`0.5,0.5` as (0.5, 0.5).
+
+    Raises:
+        UsageError: not numbers with commas between them.
+    """
+    from undertow.core.errors import UsageError
+
+    if text is None:
+        return None
+    try:
+        return tuple(float(v) for v in text.split(","))
+    except ValueError:
+        raise UsageError(f"--{name} {text} is no list of numbers; give them as 0.5,0.5") from None
 
 
 def source(model: str, data: Any, given: Mapping[str, Any]) -> Any:

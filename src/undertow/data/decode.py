@@ -94,7 +94,7 @@ def _opened(path: Path) -> Image.Image:
     except UnidentifiedImageError as error:
         raise BadImageError(f"{path}: not an image Pillow knows") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BadImageError(f"{path}: {error}") from error
+        raise BadImageError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     if image.width * image.height > MOST:
         size = f"{image.width}x{image.height}"
         image.close()

@@ -142,11 +142,16 @@ def build_plan(plan: Plan, input_shape: Shape | None = None) -> nn.Module:
     net = blueprint(plan, input_shape)
     found = card(plan.model)
     plan = found.resolve(plan, input_shape)
-    net = net.to_empty(device=torch.get_default_device())
+    net = _emptied(net, torch.get_default_device())
     generator = torch.Generator().manual_seed(plan.seed)
     paper = found.variant(plan.variant).init
     initialise(net, str(plan.choices.init), generator, paper=paper)
     return net
+
+
+def _emptied(net: nn.Module, device: torch.device) -> nn.Module:
+    """`net.to_empty`, which takes a second the first time: it loads sympy for tensors on `meta`."""
+    return net._apply(lambda t: torch.empty(t.shape, dtype=t.dtype, device=device))
 
 
 def build(name: str, *, weights: str | Path | None = None, **given: Given) -> nn.Module:

@@ -55,13 +55,16 @@ def read(path: str | Path) -> dict[str, Tensor]:
     return state
 
 
-def load(net: nn.Module, state: Mapping[str, Tensor], new: Collection[str] = ()) -> None:
+def load(
+    net: nn.Module, state: Mapping[str, Tensor], new: Collection[str] = (), assign: bool = False
+) -> None:
     """Copy every weight of `state` into `net`, in place.
 
     Args:
         net: the module.
         state: from `read`.
         new: path of layers whose weights may differ in shape and then stay as they are (heads).
+        assign: let `net`, built on `meta`, take the tensors themselves; `state` must hold all.
 
     Raises:
         UsageError: names the first five missing, unexpected and mis-shaped keys.
@@ -84,7 +87,10 @@ def load(net: nn.Module, state: Mapping[str, Tensor], new: Collection[str] = ())
         listed = "; ".join(f"{kind}: {_first(keys)}" for kind, keys in found.items() if keys)
         raise UsageError(f"the weights do not fit this network; {listed}. Choose the model, norm,"
                          " skip and classes they were trained with")  # fmt: skip
-    net.load_state_dict({k: v for k, v in state.items() if k not in exempt}, strict=False)
+    held = {k: v for k, v in state.items() if k not in exempt}
+    if assign:
+        held = {k: v.to(own[k].dtype) for k, v in held.items()}
+    net.load_state_dict(held, strict=False, assign=assign)
 
 
 def save(net: nn.Module, path: str | Path, about: Mapping[str, Any] | None = None) -> Path:

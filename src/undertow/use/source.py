@@ -11,7 +11,7 @@ from undertow.core.codec import decode
 from undertow.core.errors import UsageError
 from undertow.core.inputs import Inputs, read
 from undertow.core.plan import Plan
-from undertow.models import CARDS, build_plan, card, checkpoints, load_weights, resolve
+from undertow.models import CARDS, blueprint, build_plan, card, checkpoints, load_weights, resolve
 from undertow.models.loading import BEST, find, fitting
 from undertow.models.weights import Weights, named, tagged
 from undertow.train.checkpoint import VERSION
@@ -45,7 +45,7 @@ class Asked:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """A net in eval mode and all that is needed to use it.
+    """A net (in eval mode, but for a module as given) and all that is needed to use it.
 
     Attributes:
         net: the module.
@@ -106,7 +106,8 @@ def opened(what: str | Path | nn.Module, asked: Asked | None = None) -> Opened:
         made = _file(_kept(Path(what)), asked)
     else:
         raise _nothing(str(what))
-    made.net.eval()
+    if not isinstance(what, nn.Module):
+        made.net.eval()
     return replace(
         made,
         inputs=asked.inputs or made.inputs,
@@ -158,7 +159,10 @@ def _file(path: Path, asked: Asked) -> Opened:
         raise _unnamed(path, state)
     inputs = read(told.get("preprocessing"))
     net: Any = _built(plan, inputs, asked, path)
-    checkpoints.load(net, state)
+    whole = set(net.state_dict()) <= set(state)
+    if any(p.is_meta for p in net.parameters()) and not whole:
+        net = build_plan(plan, None if inputs is None else inputs.shape)
+    checkpoints.load(net, state, assign=whole)
     if hasattr(net, "transform_input"):
         net.transform_input = bool(told.get("transform_input", False))
     names = tuple(str(n) for n in told.get("classes") or ())
@@ -208,8 +212,8 @@ def _plan(told: Mapping[str, Any]) -> Plan | None:
 
 
 def _built(plan: Plan, inputs: Inputs | None, asked: Asked, path: Path) -> nn.Module:
-    if CODE not in plan.model:
-        return build_plan(plan, None if inputs is None else inputs.shape)
+    if CODE not in plan.model:  # on `meta`: the weights are those of the file
+        return blueprint(plan, None if inputs is None else inputs.shape)
     if asked.build is None:
         raise UsageError(
             f"the net of {path} is built by code ({plan.model}), and a checkpoint's word alone"
