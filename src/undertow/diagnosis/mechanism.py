@@ -33,6 +33,7 @@ FLAT = 3e-3  # standard deviation of the last hidden output across inputs
 RISES = 1.02  # loss after the user's own step over the loss before it
 FAR = 100.0  # times the user's rate at which the line probe is best
 SLOW = 4e-4  # largest update_ratio of a rate that is too low
+SCALED = 0.3  # share of the rate that Adam's first step moves a weight by; its gradient is heard
 HARD = 0.1  # update_ratio of a step that can break a healthy start
 UNSTABLE = 10.0  # lr·λ over its limit: evidence from here (diagnosis.md, section 5)
 
@@ -223,13 +224,17 @@ def too_low(record: Record, symptoms: Sequence[Symptom]) -> str | None:
 def _still(record: Record, symptoms: Sequence[Symptom]) -> str | None:
     """Too low for an adaptive optimiser, whatever else is off.
 
-    Adam and its kin scale each weight's step to the rate: a layer that gets any gradient at all
-    and does not move shows the rate alone, not the size of its gradient (Kingma and Ba 2015,
-    section 2.1).
+    Adam and its kin scale each weight's step to the rate: a layer that moves by about the rate
+    over its weights' size, and by no more than that, shows the rate alone. Where it moves less
+    its gradient has sunk below epsilon (Kingma and Ba 2015, section 2.1).
     """
-    start = first(record)
-    moves = None if start is None else largest_update(record, start)
-    return too_low(record, symptoms) if record.optimizer.adaptive and moves else None
+    start, lr = first(record), record.optimizer.lr
+    if start is None or not lr or not record.optimizer.adaptive:
+        return None
+    moves = record.profile("update_ratio", start, ("hidden", "head"))
+    sizes = ((v, y.weight_std) for p, v in moves.items() if (y := record.layer(p)) is not None)
+    full = any(size is not None and v * size > SCALED * lr for v, size in sizes)
+    return too_low(record, symptoms) if full else None
 
 
 def _faded(record: Record, symptoms: Sequence[Symptom]) -> str | None:
