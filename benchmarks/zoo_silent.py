@@ -1,6 +1,7 @@
 """The second false-alarm set: published nets with their own initialisation must be silent.
 
-    python benchmarks/zoo_silent.py [--models resnet18,vgg11_bn] [--seeds 3] [--out FILE]
+    python benchmarks/zoo_silent.py [--models resnet18,vgg11_bn] [--seeds 3] [--minutes 60]
+        [--out benchmarks/results/zoo-silent.jsonl]
 
 Each net is built in its published form with ten classes and trained for 100 steps under the watch
 with SGD and with Adam, batch 8, at its smallest legal size of 64 pixels or more, on pictures drawn
@@ -8,6 +9,8 @@ once by the seed: 64 of them, ten classes whose pictures differ in colour, so th
 something to learn. Every finding at the end is a false alarm, with one exception: `no-progress`
 alone is right where 600 steps do not leave chance either; that training is then run and is the
 label of the row.
+
+Rows are appended to the file as they come; those it holds already are not run again.
 """
 
 import argparse
@@ -25,7 +28,11 @@ from torch import Tensor, nn, optim
 import undertow as ut
 from undertow.models import card
 
-MODELS = ("alexnet", "vgg11", "vgg11_bn", "googlenet", "inception_v3", "resnet18")
+MODELS = (  # one depth a family, both Inceptions, and a bottleneck
+    *("resnet18", "alexnet", "googlenet", "vgg11_bn", "cifar_resnet20", "vgg11", "inception_v3"),
+    "resnet50",
+)
+OUT = "benchmarks/results/zoo-silent.jsonl"
 STEPS, LONG, BATCH, CLASSES, PICTURES = 100, 600, 8, 10, 64
 SIZES = (64, 75, 96, 128, 224)  # pixels: the smallest of these that the net takes
 CHANCE = 0.9  # share of the constant answer's loss that is no better than guessing
@@ -122,24 +129,40 @@ def told(line: str) -> None:
     sys.stdout.flush()
 
 
+def stored(file: Path) -> list[dict[str, Any]]:
+    """The rows of an earlier run."""
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def missing(
+    models: list[str], seeds: int, rows: list[dict[str, Any]]
+) -> list[tuple[str, str, int]]:
+    """The trainings not yet stored, a seed of every net before the next seed of any."""
+    done = {(r["model"], r["optimizer"], r["seed"]) for r in rows}
+    wanted = [(name, word, n) for n in range(seeds) for name in models for word in OPTIMIZERS]
+    return [w for w in wanted if w not in done]
+
+
 def main() -> None:
-    """Train every net, print a line each and the sum."""
+    """Train every net, print and store a line each, print the sum."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", default=",".join(MODELS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out")
+    parser.add_argument("--minutes", type=float, default=60, help="CPU minutes; then no new row")
+    parser.add_argument("--out", default=OUT)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    rows = []
-    for name in given.models.split(","):
-        for word in OPTIMIZERS:
-            for seed in range(given.seeds):
-                rows.append(row(name, word, seed))
-                told(json.dumps(rows[-1]))
+    file = Path(given.out)
+    rows = stored(file)
+    for name, word, seed in missing(given.models.split(","), given.seeds, rows):
+        if time.process_time() > 60 * given.minutes:
+            break
+        rows.append({**row(name, word, seed), **surroundings()})
+        told(json.dumps(rows[-1]))
+        with file.open("a") as out:
+            out.write(json.dumps(rows[-1]) + "\n")
     alarms = sum(r["false_alarm"] for r in rows)
     told(f"false alarms {alarms} of {len(rows)}")
-    if given.out:
-        Path(given.out).write_text(json.dumps({**surroundings(), "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from undertow.api.check import check
 from undertow.core.errors import UsageError
 from undertow.core.record import Record
 from undertow.diagnosis.engine import diagnose
-from undertow.instrument import calls, probe, reduce, steps, table, trace, units, watch
+from undertow.instrument import calls, probe, reduce, sampling, steps, table, trace, units
 from undertow.instrument.probe import Probe
 from undertow.instrument.table import Origin
 from undertow.instrument.watch import Watch
@@ -277,7 +277,7 @@ def scaled(first: float) -> Callable[[], None]:
 
 
 def plant_unscaled(patch: Patch) -> None:
-    patch.setattr(watch, "loss_scale_now", lambda: 1.0)
+    patch.setattr(sampling, "loss_scale_now", lambda: 1.0)
 
 
 def plant_skipped(patch: Patch) -> None:
@@ -683,7 +683,7 @@ def watched_from(net: nn.Module) -> Record:
 
 @pytest.mark.filterwarnings("ignore")
 def test_without_the_twin_a_compiled_net_would_show_nothing(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(watch, "is_compiled", lambda net: False)
+    monkeypatch.setattr(sampling, "is_compiled", lambda net: False)
     torch._dynamo.reset()
     record = watched(compiled("wrapped", with_state()), 3)
     assert record.layers == ()

@@ -1,5 +1,6 @@
 """`ut.watch`."""
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from undertow.api.diagnose import report_of
 from undertow.api.settings import settings
 from undertow.instrument.watch import Watch
 from undertow.nn.loss import CRITERIA, Criterion
+from undertow.report.live import on_terminal
 from undertow.report.report import Report
 
 __all__ = ["watch"]
@@ -27,6 +29,9 @@ def watch(
     on_finding: Callable[[Report], object] | None = None,
 ) -> Watch:
     """A context manager around one's own training loop; it changes nothing in it.
+
+    On a terminal the standard error shows one line, and every finding as it comes: what, in which
+    layer, since which step. Elsewhere nothing is printed.
 
     Args:
         net: the module that trains.
@@ -47,5 +52,6 @@ def watch(
         budget=budget,
         every=every,
         on_finding=on_finding,
+        live=on_terminal(sys.stderr, type(net).__name__),
         judge=partial(report_of, own=settings()),
     )

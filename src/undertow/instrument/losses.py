@@ -94,7 +94,7 @@ class Losses:
 
     Args:
         loss: the criterion, its word, or None.
-        safe: makes the context in which a fault of ours becomes a note.
+        guard: a context in which a fault of ours becomes a note, entered anew each time.
         tapped: `backward` itself is tapped (`tap`) and tells every loss: then the mode looks for
             the loss function instead, and so for the labels.
         told: the loop tells every loss after its step, from the first on.
@@ -104,7 +104,7 @@ class Losses:
     def __init__(
         self,
         loss: Loss | str | None,
-        safe: Callable[[], AbstractContextManager[None]],
+        guard: AbstractContextManager[object],
         *,
         tapped: bool = False,
         told: bool = False,
@@ -115,7 +115,7 @@ class Losses:
         self.pending: list[Tensor | float] = []
         self.seen, self.last_known = False, False
         self._criterion = loss if isinstance(loss, nn.Module) else None
-        self._safe, self._told = safe, told
+        self._guard, self._told = guard, told
         self._mode = LossMode(self._called) if tapped else _BackwardMode(self._caught)
         self._call: Called | None = None
         self._share: Tensor | float = 1.0
@@ -171,7 +171,7 @@ class Losses:
         return losses
 
     def _hooked(self, module: nn.Module, inputs: tuple[Any, ...], loss: Any) -> None:
-        with self._safe():
+        with self._guard:
             if self._batch.open and len(inputs) > 1 and isinstance(inputs[0], Tensor):
                 self._batch.leaves(word_of(module), output(inputs[0]), inputs[1])
             if isinstance(loss, Tensor) and self._wanted(loss):
@@ -184,7 +184,7 @@ class Losses:
         Where a loss function made it and only numbers scaled it since (a share of an accumulated
         step), that function's own value counts, and the same share from then on.
         """
-        with self._safe(), torch._C.DisableTorchFunction():
+        with self._guard, torch._C.DisableTorchFunction():
             if not self._wanted(loss):
                 return
             scale, found = loss_scale(loss), number(loss)
@@ -206,7 +206,7 @@ class Losses:
         self._call = call
 
     def _caught(self, loss: Tensor) -> None:
-        with self._safe():
+        with self._guard:
             if self._wanted(loss):
                 self.pending.append(number(loss))
 

@@ -2,16 +2,29 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from torch import nn
 from torch.optim import Optimizer
 
 from undertow.core.errors import UsageError
-from undertow.core.record import Record
+from undertow.core.record import Cell, Record, Scalars
 from undertow.nn.loss import Criterion
 
 BUDGET = 0.01  # share of the step time: the promise of `ut.watch`
+
+
+class Live(Protocol):
+    """What shows a training while it runs."""
+
+    def step(self, scalars: Scalars, const_loss: Cell) -> None:
+        """A step is over; `const_loss` is the constant answer's, None where not known."""
+
+    def judged(self, found: Any) -> None:
+        """The run was judged."""
+
+    def close(self) -> None:
+        """The training is over."""
 
 
 class Options(TypedDict, total=False):
@@ -27,6 +40,7 @@ class Options(TypedDict, total=False):
         head: what is known of the run beforehand (plan, source, facts).
         start: the step from which the run in the folder goes on; None is a new run.
         tapped: every loss is told by `tap`, as `backward` is called on it (`undertow run`).
+        live: shows every step and judgement; None shows nothing.
         told: the loop calls `loss` after every step, so no other source is listened to.
     """
 
@@ -39,6 +53,7 @@ class Options(TypedDict, total=False):
     head: Record | None
     start: int | None
     tapped: bool
+    live: Live | None
     told: bool
 
 

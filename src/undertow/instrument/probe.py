@@ -14,6 +14,7 @@ from torch.utils.hooks import RemovableHandle
 from undertow.core.record import Layer, Snapshot
 from undertow.instrument.calls import first_tensor, unwrapped
 from undertow.instrument.facts import FirstBatch
+from undertow.instrument.guard import MAX_NOTES
 from undertow.instrument.reduce import (
     Number,
     fetch,
@@ -30,7 +31,6 @@ from undertow.nn.copying import copied
 from undertow.record.schema import as_written
 
 KEPT = 2**26  # bytes of copied weights kept between samples; larger nets allocate them anew
-MAX_NOTES = 20  # a fault in a hook tends to repeat: more of them say nothing new
 
 
 class Probe:
@@ -64,6 +64,8 @@ class Probe:
         self._latest: Row | None = None
         self._units = DeadUnits()
         self._start: dict[str, dict[str, float]] = {}
+        self._known: list[tuple[str, str, str]] = []  # what of the rows `_layers` was made of
+        self._layers: tuple[Layer, ...] = ()
         self._kept: tuple[list[Any], list[Tensor]] = [], []
         self._forget()
 
@@ -279,6 +281,12 @@ class Probe:
         values = iter(fetch(flat))
         for key, start in new.items():
             self._start[key] = {name: next(values)[0] for name in start}
+        known = [(row.act, row.act_path, row.norm) for row in self._rows.values()]
+        if known != self._known:
+            self._known, self._layers = known, self._described()
+        return self._layers
+
+    def _described(self) -> tuple[Layer, ...]:
         last = [key for key, row in self._rows.items() if not row.norm_only][-1:]
         return tuple(
             as_written(row.layer("head" if [key] == last else "hidden", self._start.get(key, {})))

@@ -69,7 +69,7 @@ def measure_backward(g: Tensor) -> Cells:
         "grad_l2": l2(g, top),
         "grad_max": top,
         "grad_zero": number((x == 0).sum()) / x.numel(),
-        "nonfinite": nonfinite(g, number(g.sum(dtype=_wide(g)))),
+        "nonfinite": nonfinite(g, top),
     }
 
 
@@ -120,9 +120,14 @@ def share_outside(v: Tensor, low: float, high: float) -> Number:
     return number(((x < low) | (x > high)).sum()) / x.numel()
 
 
-def nonfinite(v: Tensor, total: Number) -> Number:
-    """How many entries are NaN or infinite. A finite sum proves there are none, 30× cheaper."""
-    if isinstance(total, float) and math.isfinite(total):
+def nonfinite(v: Tensor, proof: Number) -> Number:
+    """How many entries are NaN or infinite; 30× cheaper where there are none.
+
+    Args:
+        v: any shape.
+        proof: a number that is finite only if all of v is: the sum, or max|v|.
+    """
+    if isinstance(proof, float) and math.isfinite(proof):
         return 0.0
     return number(torch.isfinite(v).logical_not_().sum())
 
@@ -181,7 +186,7 @@ def number(t: Tensor) -> Number:
 
 
 def _larger(a: Number, b: Number) -> Number:
-    """The larger one; NaN where both are."""
+    """The larger one; NaN where both are (a tensor with one NaN has no other extreme)."""
     if isinstance(a, Tensor) or isinstance(b, Tensor):
         return torch.maximum(torch.as_tensor(a), torch.as_tensor(b))
     return a if a >= b else b

@@ -7,12 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from undertow.core.codec import rounded
 from undertow.core.record import Cell, Column, Snapshot
 from undertow.core.stats import COLUMNS
 from undertow.instrument.reduce import SIGNED, Number, fetch, l2_each
 from undertow.instrument.rows import Row, combined
 from undertow.instrument.units import DeadUnits
-from undertow.record.schema import as_written
 
 SCALED = ("grad_l2", "grad_max", "wgrad_l2", "rel_grad")  # proportional to the loss scale
 INPUT = "input"  # stands for a layer where the data themselves are not finite
@@ -77,8 +77,9 @@ class Table:
             by = scale if stat in SCALED else 1.0
             cells = [self._cell(stat, row) for row in self._rows]
             if any(c is not None for c in cells):
-                columns.append(Column(stat, tuple(None if c is None else c / by for c in cells)))
-        return as_written(Snapshot(step, tuple(columns)))
+                written = [None if c is None else rounded(c / by) for c in cells]
+                columns.append(Column(stat, tuple(written)))
+        return Snapshot(step, tuple(columns))
 
     def grad_norm(self, scale: float) -> float | None:
         """The L2 norm of all gradients, before any clipping; None: there were none."""
@@ -120,7 +121,7 @@ class Table:
             tops = self._cells.get((key, top), [])
             if any(self._cells.get((key, count), [])):
                 kind = "nan" if any(map(math.isnan, tops)) else "inf"
-                return Origin(key, direction, kind, as_written(largest))
+                return Origin(key, direction, kind, rounded(largest))
             largest = max([largest, *(t for t in tops if math.isfinite(t))])
         return None
 

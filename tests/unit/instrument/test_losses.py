@@ -1,19 +1,13 @@
 """Where a loss comes from, and what the labels say of the best constant answer."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 
+from undertow.instrument.guard import Guard
 from undertow.instrument.losses import LABELS, Labels, Losses, mean, number
-
-
-@contextmanager
-def safe() -> Iterator[None]:
-    yield
 
 
 def test_numbers_and_means() -> None:
@@ -63,7 +57,7 @@ def test_without_a_criterion_the_kind_of_label_decides(labels: Any, wanted: floa
 
 def test_a_hooked_criterion_tells_only_losses_that_train() -> None:
     criterion = nn.MSELoss()
-    losses = Losses(criterion, safe)
+    losses = Losses(criterion, Guard())
     losses.attach()
     x, y = torch.ones(4, 1, requires_grad=True), torch.zeros(4, 1)
     criterion(x, y)
@@ -78,7 +72,7 @@ def test_a_hooked_criterion_tells_only_losses_that_train() -> None:
 
 def test_a_told_loss_is_the_only_source_from_then_on() -> None:
     criterion = nn.MSELoss()
-    losses = Losses(criterion, safe)
+    losses = Losses(criterion, Guard())
     losses.attach()
     x = torch.ones(4, 1, requires_grad=True)
     criterion(x, torch.zeros(4, 1))

@@ -14,7 +14,7 @@ from torch.optim import optimizer as hooks
 
 from undertow.core.derive import progress
 from undertow.core.errors import EnvironmentFaultError, UsageError
-from undertow.core.record import Record
+from undertow.core.record import Record, Scalars
 from undertow.diagnosis.engine import diagnose
 from undertow.instrument.journal import Journal
 from undertow.instrument.probe import Probe
@@ -573,3 +573,66 @@ def test_memory_only_keeps_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyP
     watched(2)
     assert list(tmp_path.iterdir()) == []
     assert not Journal(None, print).stored
+
+
+# What is shown
+
+
+class Shown:
+    """Keeps what a live display is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, float | None]] = []
+        self.found: list[Any] = []
+        self.closed = 0
+
+    def step(self, scalars: Scalars, const_loss: float | None) -> None:
+        """A step."""
+        self.steps.append((scalars.step, const_loss))
+
+    def judged(self, found: Any) -> None:
+        """A judgement."""
+        self.found.append(found)
+
+    def close(self) -> None:
+        """The end."""
+        self.closed += 1
+
+
+def test_a_display_is_told_every_step_and_every_judgement() -> None:
+    model, criterion, shown = net(), nn.CrossEntropyLoss(), Shown()
+    optimizer = sgd(model)
+    with Watch(model, optimizer=optimizer, loss=criterion, judge=diagnose, live=shown):
+        train(model, optimizer, 101, criterion)
+    assert [s for s, _ in shown.steps] == list(range(101))
+    assert shown.steps[-1][1] == pytest.approx(math.log(4), rel=0.05)
+    assert len(shown.found) == 1
+    assert shown.closed == 1
+
+
+def test_a_display_that_fails_is_a_note() -> None:
+    class Broken(Shown):
+        def step(self, scalars: Scalars, const_loss: float | None) -> None:
+            """A step that cannot be shown."""
+            raise OSError("the terminal is gone")
+
+    model, criterion = net(), nn.CrossEntropyLoss()
+    optimizer = sgd(model)
+    with Watch(model, optimizer=optimizer, loss=criterion, judge=diagnose, live=Broken()) as w:
+        train(model, optimizer, 3, criterion)
+    assert len(w.record.metrics) == 3
+    assert any("the terminal is gone" in note for note in w.record.notes)
+
+
+def test_a_gradient_that_grows_tenfold_is_looked_at_again() -> None:
+    model, criterion = net(), nn.CrossEntropyLoss()
+    optimizer = sgd(model, lr=0.0)
+
+    def grow(step: int, *_: object) -> None:
+        if step == 31:
+            with torch.no_grad():
+                model[7].weight.mul_(40.0)
+
+    with Watch(model, optimizer=optimizer, loss=criterion, judge=diagnose) as w:
+        train(model, optimizer, 36, criterion, grow)
+    assert steps_of(w.record)[-2:] == [32, 33]

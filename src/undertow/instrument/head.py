@@ -1,0 +1,74 @@
+"""What is known of a run besides its series: as run.json holds it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from torch.optim import Optimizer
+
+from undertow.core.codec import rounded
+from undertow.core.record import Cell, Record, Scalars
+from undertow.instrument.guard import Guard
+from undertow.instrument.losses import Losses
+from undertow.instrument.probe import Probe
+from undertow.nn.optimizer import facts
+from undertow.record.schema import as_written
+
+TREND = "progress judged by trend"
+UNSEEN = "layers not measured: no call of the net was seen; watch the module that training calls"
+
+
+class Head:
+    """The record without its series: given facts, optimiser, constant answer, notes.
+
+    Args:
+        base: what is known beforehand; it wins over what is found.
+        probe: knows the output's shape and where non-finite values came from.
+        losses: know the labels.
+        guard: holds the notes, and makes them of faults.
+    """
+
+    def __init__(self, base: Record, probe: Probe, losses: Losses, guard: Guard) -> None:
+        self._base = as_written(base)
+        self._probe, self._losses, self._guard = probe, losses, guard
+        self.const_loss: Cell = self._base.const_loss
+
+    def optimizer(self, optimizer: Optimizer) -> None:
+        """The training's optimiser, where none was given."""
+        if not self._base.optimizer.name:
+            self._base = as_written(replace(self._base, optimizer=facts(optimizer)))
+
+    def written(self, steps: int, metrics: Sequence[Scalars]) -> Record:
+        """As run.json would hold it after this many steps, of which these are known."""
+        origin = self._probe.origin
+        came = () if origin is None else (("origin", " ".join(map(str, origin))),)
+        self._find_constant()
+        first, batch = self._base.first_loss, self._probe.batch
+        if first is None and metrics:
+            first = metrics[0].loss
+        return replace(
+            self._base,
+            const_loss=self.const_loss,
+            first_loss=first,
+            loss=self._base.loss or self._losses.labels.word,
+            input=as_written(batch.facts(self._losses.labels.first, self._probe.output_shape)),
+            static=(*self._base.static, *as_written(batch.static)),
+            notes=(*self._base.notes, *self._said(steps)),
+            facts=(*self._base.facts, *came),
+        )
+
+    def _find_constant(self) -> None:
+        if self._base.const_loss is not None:
+            return
+        self.const_loss = None
+        with self._guard:
+            found = self._losses.labels.constant(self._probe.output_shape)
+            self.const_loss = None if found is None else rounded(found)
+
+    def _said(self, steps: int) -> tuple[str, ...]:
+        said = [*self._guard.notes, *self._probe.notes]
+        if steps > 1 and not self._probe.layers:
+            said.append(UNSEEN)
+        if self.const_loss is None and steps:
+            why = "no labels seen" if self._losses.seen else "no loss seen"
+            said.append(f"{TREND}: {why}; give loss= or call w.loss(value, labels)")
+        return tuple(said)

@@ -1,0 +1,67 @@
+"""What in a step's numbers asks for a closer look at once, and which steps are judged anyway."""
+
+import math
+from collections import deque
+
+from undertow.core.record import Cell, Scalars, Snapshot
+
+VERDICT = 100  # step of the first judgement; the next ones at 200, 400, 800, ...
+JUMP, BEFORE = 3.0, 20  # a loss this many times the median of the last 20 is suspicious,
+FLOOR = 0.1  # if it also rose by this share of the first loss: near 0 a loss jumps by chance
+GROWN, FEW = 10.0, 3  # a gradient norm this many times the median of those known, from 3 on
+
+
+class Suspicion:
+    """Remembers the last losses and gradient norms, and says when a new one stands out."""
+
+    def __init__(self) -> None:
+        self._losses: deque[float] = deque(maxlen=BEFORE)
+        self._norms: deque[float] = deque(maxlen=BEFORE)
+        self._first = 0.0
+
+    def raised(self, step: Scalars) -> bool:
+        """Whether a step's loss jumped or its gradient grew; takes note of both.
+
+        A loss told of only now and then, and a norm known on sampled steps only, are compared
+        with those that were.
+        """
+        jumped = self._jumped(step.loss)
+        return self._grown(step.grad_norm) or jumped
+
+    def _jumped(self, loss: Cell) -> bool:
+        if loss is None or not math.isfinite(loss):
+            return False
+        known = self._losses
+        if not known:
+            self._first = abs(loss)
+        usual = math.inf
+        if len(known) == BEFORE and loss > JUMP * min(known):  # else no median is needed
+            usual = _median(known)
+        known.append(loss)
+        return loss > JUMP * usual and loss - usual > FLOOR * self._first
+
+    def _grown(self, norm: Cell) -> bool:
+        if norm is None or not math.isfinite(norm):
+            return False
+        known = self._norms
+        grown = len(known) >= FEW and norm > GROWN * _median(known)
+        known.append(norm)
+        return grown
+
+
+def is_bad(scalars: Scalars, snapshot: Snapshot | None) -> bool:
+    """Whether a loss or a layer is not finite."""
+    if scalars.loss is not None and not math.isfinite(scalars.loss):
+        return True
+    return snapshot is not None and any(snapshot.column("nonfinite"))
+
+
+def is_verdict(step: int) -> bool:
+    """Steps 100, 200, 400, 800, ..."""
+    times, rest = divmod(step, VERDICT)
+    return rest == 0 and times > 0 and times & (times - 1) == 0
+
+
+def _median(values: deque[float]) -> float:
+    """The upper median; `statistics.median` costs five times as much."""
+    return sorted(values)[len(values) // 2]
