@@ -1,6 +1,6 @@
 """Which remedies to propose, in which order, with their values; and the decoy of a proof."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from undertow.core.derive import line_best
@@ -30,6 +30,7 @@ ORDER: dict[str, tuple[str, ...]] = {  # diagnosis.md, section 8
     "healthy": ("batch-norm", INIT, "raise-lr", "lower-lr"),
 }
 INITS = ("he-init", "xavier-init", "orthogonal-init", "lsuv-init")
+EXACT = ("reset-bias", "standardise-input", "lower-lr", "raise-lr")  # undo the fault itself
 CLIPS = ("clip-norm", "clip-value")
 PENALTIES = ("l1", "l2")
 NEVER: dict[str, tuple[str, ...]] = {  # offered as a cure of the mechanism: diagnosis.md, section 8
@@ -61,8 +62,10 @@ def rank(
 ) -> tuple[Remedy, ...]:
     """The remedies to propose, best first; () without a finding.
 
-    What made the net learn the batch on a copy comes first (a factor off its own rule before a
-    generic cure), then the table's order, last what was tried on a copy in vain. Nothing is
+    What made the net learn the batch on a copy comes first, then the table's order, last what was
+    tried on a copy in vain. Of those that cleared, the bias, the input or the rate that stood off
+    its rule leads; the others keep the table's order: a cleared initialisation then trained 25 of
+    31 development nets, a cleared batch norm 42 of 42. Nothing is
     offered that is in force already or that never helps the mechanism. Changes of structure are
     named for a module without a plan too, as advice: they have to be made by hand there.
 
@@ -80,8 +83,9 @@ def rank(
     for remedy in (*cleared, *proposed):
         if remedy.name not in kept and _offered(remedy, diagnosis, record, plan):
             kept[remedy.name] = remedy
-    order = list(kept.values())
-    return tuple(sorted(order, key=lambda r: _place(r, record))[:limit])
+    table = [r.name for r in proposed]
+    order = sorted(kept.values(), key=lambda r: _place(r, record, table))
+    return tuple(order[:limit])
 
 
 def decoy(mechanism: str, plan: Plan | None = None) -> Remedy:
@@ -177,14 +181,17 @@ def _sides_with_line(remedy: Remedy, record: Record) -> bool:
     return best > 1 if remedy.name == "raise-lr" else best < 1
 
 
-def _place(remedy: Remedy, record: Record) -> int:
-    """0 led to learning as a factor off its rule, 1 led to it, 2 untried, 3 tried in vain."""
+def _place(remedy: Remedy, record: Record, table: Sequence[str]) -> tuple[int, int]:
+    """0 cleared as the factor off its rule, 1 cleared, 2 untried, 3 tried in vain; then the table.
+
+    Untried ones and those in vain stay as they came: those come by the table.
+    """
     tried = [e for e in record.experiments if matches(remedy, e, record) or _same(remedy, e)]
-    if any(e.outcome == "clears" and _leads(e) for e in tried):
-        return 0
     if any(e.outcome == "clears" for e in tried):
-        return 1
-    return 3 if any(e.outcome in ("no change", "worse") for e in tried) else 2
+        leads = remedy.name in EXACT and any(map(_leads, tried))
+        own = table.index(remedy.name) if remedy.name in table else len(table)
+        return (0, 0) if leads else (1, own)
+    return (3, 0) if any(e.outcome in ("no change", "worse") for e in tried) else (2, 0)
 
 
 def _same(remedy: Remedy, e: Experiment) -> bool:
