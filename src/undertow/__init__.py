@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from undertow.api.diagnose import diagnose as diagnose
     from undertow.api.evaluate import evaluate as evaluate
     from undertow.api.explain import explain as explain
+    from undertow.api.export import export as export
     from undertow.api.predict import predict as predict
     from undertow.api.prove import prove as prove
     from undertow.api.repair import repair as repair
@@ -37,6 +38,7 @@ __all__ = [
     "diagnose",
     "evaluate",
     "explain",
+    "export",
     "models",
     "predict",
     "prove",

@@ -95,12 +95,17 @@ def evaluated(made: Opened, data: object, part: str, how: How) -> Scores:
     Raises:
         UsageError: as `evaluate`.
     """
-    samples, word, notes = part_of(_data(made, data), made, part)
+    samples, word, notes = part_of(data_of(made, data), made, part)
     found = scored(made, samples, replace(how, part=word))
     return replace(found, notes=(*notes, *found.notes))
 
 
-def _data(made: Opened, data: object) -> Arrays:
+def data_of(made: Opened, data: object = None) -> Arrays:
+    """The data given, else those a run was trained on, at the size it was given them.
+
+    Raises:
+        UsageError: none given, and the net does not say which; or they cannot be read.
+    """
     if data is None:
         data = "" if made.plan is None else made.plan.data
         if not data:
