@@ -26,6 +26,7 @@ from undertow.report.tables import Table
 MOST = 60  # classes of a matrix that is drawn; the table of classes holds any number
 LARGE = 20  # classes up to which counts are written into the cells
 HEIGHT = 250.0
+LETTERS = 5  # of a class under its column
 
 
 def reliability(bins: Sequence[Bin], one_unit: bool, name: str) -> Figure | None:
@@ -90,7 +91,7 @@ def confusion(counts: Confusion, names: Sequence[str], name: str) -> Figure | No
 
 
 def _confusion(counts: Confusion, names: Sequence[str], width: int) -> tuple[int, str]:
-    left = min(max(map(len, names)) * CHAR + 12, 0.28 * width)
+    left = min(max(map(len, names)) * CHAR + 20, 0.28 * width)
     side = min((width - left - RIGHT) / len(names), 36.0)
     top, room = 8.0, int((left - 8) / CHAR)
     every = 1 + int(13 / side)
@@ -108,9 +109,9 @@ def _confusion(counts: Confusion, names: Sequence[str], width: int) -> tuple[int
             if written and n:
                 parts.append(_count(x + side / 2, y + side / 2 + 4, n, share))
     bottom = top + side * len(names)
-    below = range(0, len(names), max(every, 1 + int(40 / side)))
+    below = range(0, len(names), 1 + int(34 / side))
     parts += [
-        text(left + side * (j + 0.5), bottom + 15, short(names[j], 6), "tick", "middle")
+        text(left + side * (j + 0.5), bottom + 15, names[j][:LETTERS], "tick", "middle")
         for j in below
     ]
     return int(bottom + 26), "".join(parts)
