@@ -8,79 +8,83 @@ from typing import Any
 from torch import nn
 
 from undertow.api.data import as_data
+from undertow.api.opened import opened, transform_of
 from undertow.api.prepare import fitted
-from undertow.api.target import CodeBuild
 from undertow.core.errors import UsageError
+from undertow.core.inputs import Inputs
 from undertow.core.run import Run
 from undertow.data.arrays import Arrays, load
 from undertow.report.scores import Scores
 from undertow.use.evaluate import How
 from undertow.use.evaluate import evaluate as scored
 from undertow.use.parts import part_of
-from undertow.use.source import Asked, Opened, of_card, opened
+from undertow.use.source import Opened
 
-__all__ = ["How", "evaluate", "evaluated", "opened_as"]
+__all__ = ["How", "evaluate", "evaluated", "transform_of"]
 
 
 def evaluate(
-    run_or_net: "str | Path | Run | nn.Module",
+    run_or_net: str | Path | Run | nn.Module,
     data: object = None,
     *,
-    weights: str | Path | None = None,
-    loss: str | None = None,
     part: str = "auto",
     crops: int = 1,
     precision: str = "fp32",
-    names: tuple[str, ...] = (),
-    preprocessing: str | None = None,
-    transform: Callable[[Any], Any] | None = None,
     batch: int = 0,
+    weights: str | Path | None = None,
+    model: str | None = None,
+    preprocessing: str | Inputs | None = None,
+    size: str | int | tuple[int, ...] | None = None,
+    resize: int | None = None,
+    mean: tuple[float, ...] | None = None,
+    std: tuple[float, ...] | None = None,
+    range: tuple[float, ...] | None = None,
+    names: tuple[str, ...] = (),
+    loss: str | None = None,
+    transform: Callable[[Any], Any] | None = None,
 ) -> Scores:
     """Evaluate a trained net on data: accuracy, classes, calibration, samples of highest loss.
 
     Args:
-        run_or_net: what `ut.train` returned or its folder, a .safetensors or .pth file, a card's
-            name or `file.py:callable` (both with `weights`), or a module.
-        data: as in `ut.train`; None takes the run's own. Tensors for a module are taken as they
-            are: scaled as it wants them.
-        weights: a published tag, a file or a run, for a card or a user's own code.
-        loss: cross-entropy, bce, mse, l1 or huber; None is the run's. `bce` makes probabilities by
-            sigmoid.
+        run_or_net: what `ut.train` returned or its folder, a .safetensors or .pth file, a module,
+            `file.py:callable`; with `weights` a card's name.
+        data: as in `ut.train`; None takes the run's own. Tensors for a module that says nothing of
+            its inputs are taken as they are.
         part: test, validation, held-back (of the run's own data), train or all; `auto` is the
             first there is.
         crops: of each image, 1 or 10 (corners, centre, mirrored; their probabilities averaged).
         precision: fp32 or bf16.
-        names: of the classes in the order of the outputs, where the net does not hold them.
-        preprocessing: a card (`resnet50`, `resnet50:imagenet-v2`) whose images it takes, where the
-            net does not say.
-        transform: the pipeline of your own that it was trained through.
         batch: samples of a forward pass; 0 is as many as fit 64 MiB.
+        weights: a published tag, a file or a run.
+        model: what net a file is of, where it does not say.
+        preprocessing: that of a published file, as `resnet50` or `resnet50:imagenet-v2`.
+        size: of an input, where the checkpoint does not say: 224, 3x224x224 or a tuple.
+        resize: pixels of the shorter side before the centre is cut.
+        mean: of each channel.
+        std: of each channel.
+        range: what a pixel's 0 and 255 become.
+        names: of the classes in the order of the outputs, where the net does not hold them.
+        loss: word; None is the run's. `bce` makes probabilities by sigmoid.
+        transform: the pipeline of your own that it was trained through.
 
     Raises:
         UsageError: a net, data or options that do not fit each other.
     """
-    if isinstance(run_or_net, Run):
-        run_or_net = run_or_net.folder
-    made = opened_as(run_or_net, weights, loss, names, preprocessing)
-    how = How(crops=crops, precision=precision, transform=transform, batch=batch)
+    made = opened(
+        run_or_net,
+        weights=weights,
+        model=model,
+        preprocessing=preprocessing,
+        size=size,
+        resize=resize,
+        mean=mean,
+        std=std,
+        range=range,
+        names=names,
+        loss=loss,
+    )
+    how = How(crops=crops, precision=precision, batch=batch, transform=transform)
     return evaluated(made, data, part, how)
-
-
-def opened_as(
-    what: str | Path | nn.Module,
-    weights: str | Path | None,
-    loss: str | None,
-    names: tuple[str, ...],
-    preprocessing: str | None,
-) -> Opened:
-    """A net opened with what is said besides, as `evaluate` takes it.
-
-    Raises:
-        UsageError: no such net, weights, or card of the preprocessing.
-    """
-    inputs = None if preprocessing is None else of_card(preprocessing)
-    asked = Asked(None, weights, inputs, names, loss, lambda address: CodeBuild(address)(0))
-    return opened(what, asked)
 
 
 def evaluated(made: Opened, data: object, part: str, how: How) -> Scores:

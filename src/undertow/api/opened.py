@@ -64,10 +64,15 @@ def opened(
     if isinstance(what, str | Path) and (model or weights is not None):
         name = model or str(what)
         plan = Plan(name, variant=variant, classes=classes)
-    build = _build if trusted or (plan is not None and ":" in plan.model) else None
+    build = _build if trusted or _is_code(what if plan is None else plan.model) else None
     asked = Asked(plan, weights, None, names, loss, build)
     made = found(what, asked)
     return replace(made, inputs=_inputs(made, preprocessing, size, resize, mean, std, range))
+
+
+def _is_code(what: object) -> bool:
+    """Whether a word is the address of code that its user asks to be run."""
+    return isinstance(what, str) and ":" in what and not Path(what).exists()
 
 
 def _build(address: str) -> nn.Module:

@@ -9,16 +9,6 @@ from undertow.cli import options as o
 from undertow.cli.output import Counter, terminal
 
 SCORING: o.Group = {
-    "weights": (
-        Annotated[str | None, typer.Option(help="For a card: a published tag, a file or a run.")],
-        None,
-    ),
-    "loss": (
-        Annotated[
-            str | None, typer.Option(help="cross-entropy, bce, mse, l1, huber; the run's own.")
-        ],
-        None,
-    ),
     "part": (
         Annotated[str, typer.Option(help="auto, test, validation, held-back, train or all.")],
         "auto",
@@ -26,19 +16,13 @@ SCORING: o.Group = {
     "crops": (Annotated[int, typer.Option(help="Of each image: 1, or 10 averaged.")], 1),
     "precision": (Annotated[str, typer.Option(help="fp32 or bf16.")], "fp32"),
     "batch": (Annotated[int, typer.Option(min=0, help="Samples a pass; 0: as many as fit.")], 0),
-    "names": (
-        Annotated[str | None, typer.Option(help="Of the outputs in order: a,b,c or a text file.")],
-        None,
-    ),
-    "preprocessing": (
-        Annotated[
-            str | None, typer.Option(help="Of the images, as resnet50 or resnet50:imagenet-v2.")
-        ],
+    "transform": (
+        Annotated[str | None, typer.Option(help="file.py:name of your own pipeline.")],
         None,
     ),
 }
 Net = Annotated[
-    str, typer.Argument(help="A run, a .safetensors or .pth file, or a card with --weights.")
+    str, typer.Argument(help="A run, a weight file, file.py:callable, or a card with --weights.")
 ]
 DataOr = Annotated[
     str | None, typer.Option(help="As of train; without it the run's own, its held-back part.")
@@ -46,9 +30,9 @@ DataOr = Annotated[
 Page = Annotated[str | None, typer.Option(help="Also write the page to this file.")]
 
 
-@o.takes(SCORING)
+@o.takes(o.OPENED, SCORING)
 def evaluate(
-    model: Net,
+    run: Net,
     data: DataOr = None,
     html: Page = None,
     json: o.Json = False,
@@ -62,14 +46,18 @@ def evaluate(
 
     undertow evaluate resnet50 --weights imagenet-v2 --data val/ --crops 10
     """
-    from undertow.api.evaluate import How, evaluated, opened_as
+    from undertow.api.evaluate import How, evaluated, transform_of
 
-    how = How(crops=given["crops"], precision=given["precision"], batch=given["batch"])
-    made = opened_as(
-        model, given["weights"], given["loss"], o.names(given["names"]), given["preprocessing"]
-    )
+    made = o.opened(run, given)
     with Counter("samples", quiet=quiet or json) as counter:
-        found = evaluated(made, data, given["part"], how.told(counter.tell))
+        how = How(
+            crops=given["crops"],
+            precision=given["precision"],
+            batch=given["batch"],
+            transform=transform_of(given["transform"]),
+            tell=counter.tell,
+        )
+        found = evaluated(made, data, given["part"], how)
     print(found.to_json() if json else found.to_text(**terminal()), end="\n" if json else "")
     if html is not None:
         found.to_html(html, " ".join(("undertow", *sys.argv[1:])))

@@ -49,10 +49,6 @@ class How:
     transform: Callable[[Any], Any] | None = None
     tell: Callable[[int, int], None] = lambda _done, _of: None
 
-    def told(self, tell: Callable[[int, int], None]) -> "How":
-        """The same, its progress told."""
-        return replace(self, tell=tell)
-
 
 def evaluate(opened: Opened, data: Arrays, how: How) -> Scores:
     """Loss, accuracy, confusion, calibration and the samples of highest loss.

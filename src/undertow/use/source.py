@@ -18,6 +18,7 @@ from undertow.train.checkpoint import VERSION
 
 FILES = (".safetensors", *checkpoints.PICKLED)
 CODE = ":"  # of the address of a user's own build function
+BUILT = "the net is as its code builds it: no --weights were given"
 
 Build = Callable[[str], nn.Module]
 
@@ -90,8 +91,8 @@ def opened(what: str | Path | nn.Module, asked: Asked | None = None) -> Opened:
     """What a run, a file, a card with weights or a module is.
 
     Args:
-        what: a run folder, a .safetensors or .pth file, a card's name or the address of a user's
-            own code (both with `asked.weights`), or a module.
+        what: a run folder, a .safetensors or .pth file, a card's name (with `asked.weights`), the
+            address of a user's own code, or a module.
         asked: what is said besides.
 
     Raises:
@@ -104,6 +105,8 @@ def opened(what: str | Path | nn.Module, asked: Asked | None = None) -> Opened:
         made = _weighted(str(what), asked.weights, asked)
     elif Path(what).is_dir() or Path(what).suffix in FILES:
         made = _file(_kept(Path(what)), asked)
+    elif CODE in str(what) and asked.build is not None:
+        made = Opened(asked.build(str(what)), None, name=str(what), notes=(BUILT,))
     else:
         raise _nothing(str(what))
     if not isinstance(what, nn.Module):

@@ -57,3 +57,11 @@ def test_what_is_missing_is_asked_for(run: Run, tmp_path: Path) -> None:
         ut.evaluate(tmp_path / "nothing", "digits")
     with pytest.raises(ut.UndertowError, match="are no inputs of 1x8x8"):
         ut.evaluate(run, "synthetic:3x8x8:10")
+
+
+def test_code_is_evaluated_as_it_builds_the_net(tmp_path: Path) -> None:
+    code = tmp_path / "own.py"
+    code.write_text("from torch import nn\n\ndef build():\n    return nn.Identity()\n")
+    found = ut.evaluate(f"{code}:build", (torch.eye(3) * 9, torch.arange(3)))
+    assert found.accuracy == 1.0
+    assert "as its code builds it" in found.notes[0]
