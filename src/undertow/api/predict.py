@@ -10,10 +10,21 @@ from undertow.api.opened import opened, transform_of
 from undertow.core.inputs import Inputs
 from undertow.core.prediction import Prediction
 from undertow.core.run import Run
+from undertow.use.explain import Wish, explained
 from undertow.use.predict import How, listed, predictions
 from undertow.use.source import Opened
 
-__all__ = ["How", "Opened", "listed", "opened", "predict", "predictions", "transform_of"]
+__all__ = [
+    "How",
+    "Opened",
+    "Wish",
+    "explained",
+    "listed",
+    "opened",
+    "predict",
+    "predictions",
+    "transform_of",
+]
 
 
 def predict(

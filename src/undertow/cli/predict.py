@@ -2,7 +2,7 @@
 
 import json as text
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -28,12 +28,30 @@ HOW: o.Group = {
         None,
     ),
 }
+EXPLAIN: o.Group = {
+    "explain": (
+        Annotated[
+            str | None, typer.Option(help="Folder for pictures: Grad-CAM of each image, filters.")
+        ],
+        None,
+    ),
+    "layer": (
+        Annotated[
+            str | None, typer.Option(help="Module whose maps are weighed and drawn, as layer4.")
+        ],
+        None,
+    ),
+    "target": (
+        Annotated[str | None, typer.Option("--class", help="Explained class; the one predicted.")],
+        None,
+    ),
+}
 
 Run = Annotated[str, typer.Argument(help="A run folder, a weight file, or MODEL with --weights.")]
 Images = Annotated[list[str], typer.Argument(help="Image files and folders of them.")]
 
 
-@o.takes(o.OPENED, HOW)
+@o.takes(o.OPENED, HOW, EXPLAIN)
 def predict(
     run: Run,
     images: Images,
@@ -47,6 +65,8 @@ def predict(
     undertow predict runs/my-run photos/
 
     undertow predict resnet50 cat.jpg --weights imagenet
+
+    undertow predict runs/my-run cat.jpg --explain why/
 
     A file that is no image is a line of its own; exit code 2 if all of them are.
     """
@@ -72,6 +92,23 @@ def predict(
         good = _printed(predictions(source, images, how), counter, len(items), json=json)
     if not good:
         raise typer.Exit(FAILED)
+    if given["explain"] is not None:
+        _explained(source, images, how, given, tell)
+
+
+def _explained(
+    source: Any, images: list[str], how: Any, given: dict[str, Any], tell: Callable[[str], None]
+) -> None:
+    """Pictures of why, a line on stderr each."""
+    from pathlib import Path
+
+    from undertow.api.predict import Wish, explained
+
+    wish = Wish(Path(given["explain"]), given["layer"], given["target"], how.transform)
+    for one in explained(source, images, wish):
+        why = f"nothing in {one.layer} speaks for it" if one.blank else f"by {one.layer}"
+        files = ", ".join(str(file) for file in one.files)
+        tell(f"{one.image}: {one.label}, {why}: {files}")
 
 
 def _fast(word: str) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from undertow.core.errors import UsageError
 
 SIDE = 224  # pixels a small picture is enlarged to, at least
-TILE, GAP = 24, 2  # least pixels of a tile, and between two
+TILE, GAP = 48, 2  # least pixels of a tile, and between two
 MOST = 64  # tiles of one sheet
 STRENGTH = 0.65  # of the colours over the image where the map is highest
 COLOURS = 3

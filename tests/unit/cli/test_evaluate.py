@@ -61,3 +61,15 @@ def test_names_are_given_with_commas_or_in_a_file(trained: Path, tmp_path: Path)
     assert run(*words, str(tmp_path / "names.txt")).out == found.out
     found = run(*words, "Katze")
     assert (found.code, "2 classes and 1 names" in found.err) == (2, True)
+
+
+def test_a_prediction_is_explained_beside_its_json(trained: Path, tmp_path: Path) -> None:
+    image = str(trained / "data" / "cat" / "000.png")
+    words = ("predict", str(trained / "run"), image, "--json", "--explain", str(tmp_path / "why"))
+    found = run(*words, "--class", "dog")
+    assert found.code == 0, found.err
+    assert len(found.out.splitlines()) == 1
+    assert "dog, " in found.err.splitlines()[-1]
+    assert {p.name for p in (tmp_path / "why").iterdir()} == {"000-gradcam.png", "filters.png"}
+    found = run(*words, "--layer", "nowhere")
+    assert (found.code, "layer='nowhere' is unknown" in found.err) == (2, True)
