@@ -1,6 +1,7 @@
 """What all studies must be, and the four that run in quick form with their golden verdicts."""
 
 import pickle
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
@@ -9,7 +10,7 @@ from undertow.core.errors import UsageError
 from undertow.studies import NAMES, Study, engine, source_of, studies, study
 from undertow.studies.claims import CLAIMS
 from undertow.studies.result import Result, stored
-from undertow.studies.study import FULL, QUICK
+from undertow.studies.study import FULL, QUICK, Claim
 from undertow.studies.verdict import SEEDS, WORDS, disagree
 
 GOLDEN = {  # a verdict that comes to disagree fails until it is changed here by hand
@@ -143,3 +144,89 @@ def test_other_seeds_never_contradict_the_stored_verdicts(
 
 def verdicts(result: Result) -> dict[str, str]:
     return {claim.id: claim.verdict for claim in result.claims}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_two_disjoint_sets_of_seeds_never_contradict(name: str, every: dict[str, Study]) -> None:
+    one, result = every[name], stored()[name]
+    if result.form != "full":
+        pytest.skip("ten seeds are not stored")
+    halves = [
+        {c.id: c.verdict for c in engine.judged(one, result.of(seeds).arms)}
+        for seeds in (FULL[:5], FULL[5:])
+    ]
+    for claim, word in halves[0].items():
+        assert not disagree(word, halves[1][claim]), f"{claim}: {word} and {halves[1][claim]}"
+
+
+def turned(claim: Claim) -> Claim:
+    """The claim with every comparison the other way round."""
+    other = {">": "<", "<": ">"}
+    return replace(
+        claim, expect=tuple(replace(e, relation=other[e.relation]) for e in claim.expect)
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_claim_turned_round_is_refuted(name: str, every: dict[str, Study]) -> None:
+    one, result = every[name], stored()[name]
+    held = {c.id for c in result.claims if c.verdict == "supported"}
+    sure = [c for c in one.claims if c.id in held and all(e.relation != "=" for e in c.expect)]
+    if not sure:
+        pytest.skip("no supported claim of a difference")
+    found = engine.judged(replace(one, claims=tuple(map(turned, sure))), result.arms)
+    assert {c.verdict for c in found} == {"refuted"}
+
+
+@pytest.mark.parametrize("name", ["preact", "jacobian"])
+def test_the_engine_says_no_when_it_is_run(name: str, every: dict[str, Study]) -> None:
+    one = every[name]
+    e = next(e for c in one.claims for e in c.expect if isinstance(e.b, float))
+    wrong = replace(e, relation="=", b=float(e.b) + 1000.0)
+    says = Claim("wrong", (wrong,), says="it is a thousand more")
+    result = engine.run(replace(one, claims=(says,)), QUICK)
+    assert verdicts(result) == {"wrong": "refuted"}
+
+
+def test_a_run_that_is_not_finite_is_a_result() -> None:
+    result = stored()["remedies-exploding"]
+    number = result.arm("overflow").number("lasted")
+    assert number is not None
+    assert number.values == (0.0,) * len(result.seeds)  # no step was finite
+    assert not result.arm("overflow").faults
+    assert all(isinstance(v, int | float) for n in result.arm("overflow").numbers for v in n.values)
+
+
+THEORY = {  # study, arm, statistic: figure of theory, share it may be off (mean field: width 256)
+    ("jacobian", "sigmoid, gain 1", "factor"): (0.236, 0.02),
+    ("vanishing", "sigmoid, depth 20", "factor"): (0.236, 0.02),
+    ("vanishing", "relu, depth 50", "factor"): (0.7071, 0.02),
+    ("vanishing", "identity, depth 50", "factor"): (1.0, 0.02),
+    ("init", "relu, he-normal", "factor"): (1.0, 0.02),
+    ("init", "relu, xavier-uniform", "factor"): (0.7071, 0.02),
+    ("init", "relu, torch", "factor"): (0.4082, 0.02),
+    ("init", "relu, normal:0.01", "factor"): (0.1131, 0.02),  # .01 √(256/2)
+    ("init", "sigmoid, he-normal", "factor"): (0.318, 0.02),
+    ("init", "sigmoid, normal:0.01", "factor"): (0.04, 0.02),  # .01 √256 / 4
+    ("init", "tanh, normal:0.01", "factor"): (0.16, 0.02),
+    ("exploding", "relu, he x 1.25, depth 30", "factor"): (1.25, 0.02),
+    ("exploding", "relu, he x 1.5, depth 30", "factor"): (1.5, 0.02),
+    ("exploding", "relu, he x 2, depth 30", "factor"): (2.0, 0.02),
+    ("exploding", "identity, orthogonal, depth 30", "factor"): (1.0, 0.001),
+    ("batchnorm", "relu, batch norm, he-normal, depth 50", "factor"): (1.2112, 0.01),  # √(π/(π−1))
+    ("anatomy", "VGG-19: multiply-adds", "value"): (19.6e9, 0.005),
+    ("anatomy", "VGG-11: multiply-adds", "value"): (7.6e9, 0.005),
+    ("parts", "share of inputs with gradient, max pool 2/2", "value"): (0.25, 0.0),
+    ("parts", "module 3a: multiply-adds", "value"): (128_049_152, 0.0),
+    ("parts", "module 3a without reductions: multiply-adds", "value"): (303_464_448, 0.0),
+    ("bottleneck", "bottleneck 256-64-64-256: weights", "value"): (69_632, 0.0),
+    ("bottleneck", "two 3x3 at 256: weights", "value"): (1_179_648, 0.0),
+}
+
+
+@pytest.mark.parametrize(("study_", "arm", "stat"), THEORY)
+def test_figures_of_theory_are_met(study_: str, arm: str, stat: str) -> None:
+    wanted, off = THEORY[study_, arm, stat]
+    number = stored()[study_].arm(arm).number(stat)
+    assert number is not None
+    assert number.mean == pytest.approx(wanted, rel=off)

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from undertow.core.errors import UsageError
+from undertow.core.errors import UsageError, unknown
 from undertow.studies import NAMES
 from undertow.studies import study as found
 from undertow.studies.claims import Coverage, coverage
 from undertow.studies.listing import Listed, listed
 from undertow.studies.result import Result
+from undertow.studies.result import stored as results
 
 if TYPE_CHECKING:
     from undertow.studies import engine
@@ -23,6 +24,7 @@ __all__ = [
     "claims",
     "figure",
     "names",
+    "stored",
     "studies",
     "study",
     "survey",
@@ -151,6 +153,17 @@ def studies() -> tuple[Listed, ...]:
     return listed()
 
 
+def stored(name: str) -> Result:
+    """What the book holds of a study; nothing is run, and no torch is loaded.
+
+    Raises:
+        UsageError: no such study.
+    """
+    if name not in NAMES:
+        raise unknown("study", name, NAMES)
+    return results()[name]
+
+
 def names() -> tuple[str, ...]:
     """The names of all studies."""
     return NAMES
@@ -161,15 +174,20 @@ def claims() -> tuple[Coverage, ...]:
     return coverage()
 
 
-def book(results: Sequence[Result], out: str | Path) -> tuple[Path, ...]:
+def book(results: Sequence[Result], out: str | Path, *, copies: bool = True) -> tuple[Path, ...]:
     """Write the evidence book of these results: a page each, the chapters, an index.
+
+    Args:
+        results: what the pages are of.
+        out: folder.
+        copies: also each result as JSON.
 
     Raises:
         EnvironmentFaultError: the folder cannot be written.
     """
     from undertow.studies.book import write
 
-    return write(results, Path(out))
+    return write(results, Path(out), copies=copies)
 
 
 def figure(result: Result, path: str | Path) -> None:

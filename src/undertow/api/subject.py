@@ -1,6 +1,5 @@
 """A user's network and data as what a study is asked of."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from undertow.core.plan import Plan, TrainChoices
 from undertow.data.arrays import Arrays, load
 from undertow.experiment.pair import Source
 from undertow.studies.own import Given, Subject
+from undertow.train import checkpoint
 
 PLAIN = "digits"  # data where neither the user nor a run names any
 RATE = 0.02  # of a network given as code or as a live module
@@ -56,16 +56,15 @@ def _plan(on: str) -> Plan:
     folder = Path(on)
     if ":" in on or not folder.is_dir():
         return Plan(on)
-    try:
-        stored = json.loads((folder / "run.json").read_text(encoding="utf-8"))["plan"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    if not (folder / "run.json").is_file():
         raise UsageError(
             f"{on} holds no run; give a zoo name, file.py:callable, module:callable or a folder"
             " that undertow train wrote"
-        ) from error
-    if not stored:
+        )
+    _, about = checkpoint.load(folder)
+    if not about.get("asked", {}).get("model"):
         raise UsageError(f"{on} was trained from objects in a program; give the network itself")
-    return decode(Plan, stored)
+    return decode(Plan, about["asked"])
 
 
 def _arrays(data: object, own: str) -> Arrays:

@@ -9,11 +9,12 @@ import typer
 
 from undertow.cli import options as o
 from undertow.cli.output import Progress, terminal
+from undertow.core.errors import UsageError
 
 if TYPE_CHECKING:
     from undertow.api.study import Result
 
-ALL = "all"
+ALL, INTERRUPTED = "all", 130
 KEPT = "runs/studies"  # where finished cells lie, so that an interrupted run continues
 RUN: o.Group = {
     "full": (Annotated[bool, typer.Option("--full/--quick", help="10 seeds, or 5.")], False),
@@ -27,6 +28,10 @@ RUN: o.Group = {
         None,
     ),
     "workers": (Annotated[int, typer.Option(help="Processes of one thread.")], 1),
+    "stored": (
+        Annotated[bool, typer.Option("--stored", help="Show the stored result; run nothing.")],
+        False,
+    ),
     "budget": (
         Annotated[float | None, typer.Option(help="Seconds after which no seed is begun.")],
         None,
@@ -34,6 +39,12 @@ RUN: o.Group = {
 }
 
 
+NEXT = """
+undertow study NAME --stored   what was found, at once; without --stored it is run again
+undertow study NAME --on FILE.py:CALLABLE --data D   the same question to a network of yours
+undertow study list --claims   every claim of the textbooks and its answer
+undertow explain vanishing     a topic from the start, with these numbers; also: alexnet, vgg,
+                               activations, exploding, residual, resnet, inception"""
 OWN: o.Group = {
     "on": (
         Annotated[
@@ -64,12 +75,24 @@ def study(
     given: Mapping[str, Any],
 ) -> None:
     """Ask a question about deep networks: an experiment, its numbers and its verdict."""
-    if given["on"] is not None and name in ("list", ALL):
-        _survey(given, json=json, quiet=quiet)
-    elif name == "list":
-        _list(claims=claims, json=json)
-    else:
-        _run(name, figure, given, json=json, quiet=quiet)
+    if given["stored"] and given["on"] is not None:
+        raise UsageError("--stored shows the book's own results; leave out --on or --stored")
+    try:
+        if given["on"] is not None and name in ("list", ALL):
+            _survey(given, json=json, quiet=quiet)
+        elif name == "list":
+            _list(claims=claims, json=json)
+        else:
+            _run(name, figure, given, json=json, quiet=quiet)
+    except KeyboardInterrupt:
+        print(f"undertow: interrupted; {_kept(given['keep'])}", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _kept(folder: str) -> str:
+    if not folder:
+        return "nothing was kept (--keep '')"
+    return f"finished cells are kept in {folder}, and the same command goes on from there"
 
 
 def _run(
@@ -80,8 +103,11 @@ def _run(
     found = []
     with Progress(quiet=quiet) as progress:
         for one in api.names() if name == ALL else (name,):
-            way = _way(given, progress)
-            result = api.study(one, on=given["on"], data=given["data"], **way)
+            if given["stored"]:
+                result = api.stored(one)
+            else:
+                way = _way(given, progress)
+                result = api.study(one, on=given["on"], data=given["data"], **way)
             found.append(result)
             if not json:
                 _show(result)
@@ -90,7 +116,7 @@ def _run(
     if json:  # one document, also for all of them
         held = [text.loads(r.to_json()) for r in found]
         print(text.dumps(held if name == ALL else held[0], indent=1, ensure_ascii=False))
-    _book(found, given["book"], json=json)
+    _book(found, given, json=json)
 
 
 def _survey(given: Mapping[str, Any], *, json: bool, quiet: bool) -> None:
@@ -104,7 +130,7 @@ def _survey(given: Mapping[str, Any], *, json: bool, quiet: bool) -> None:
         print(text.dumps(encode(found), indent=1, ensure_ascii=False))
     else:
         print(found.to_text())
-    _book(found.results, given["book"], json=json)
+    _book(found.results, given, json=json)
 
 
 def _way(given: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
@@ -118,12 +144,13 @@ def _way(given: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     }
 
 
-def _book(found: "Sequence[Result]", out: str | None, *, json: bool) -> None:
+def _book(found: "Sequence[Result]", given: Mapping[str, Any], *, json: bool) -> None:
+    out = given["book"]
     if out is None:
         return
     from undertow.api import study as api
 
-    pages = api.book(found, out)
+    pages = api.book(found, out, copies=not given["stored"])
     print(f"book: {pages[-1]}", file=sys.stderr if json else sys.stdout)
 
 
@@ -141,5 +168,8 @@ def _list(*, claims: bool, json: bool) -> None:
     if json:
         print(text.dumps(encode(rows), indent=1, ensure_ascii=False))
         return
+    width = terminal()["width"]
     for row in rows:
-        print(row.line())
+        print(row.line(width))
+    if not claims:
+        print(NEXT)

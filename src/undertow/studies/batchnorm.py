@@ -65,7 +65,7 @@ STUDY = Study(
             ),
             "depends",
             "it makes the scale of the init irrelevant; in deep plain relu nets it makes the"
-            " gradient itself grow towards the input, so these need skips too",
+            " gradient itself grow, by √(π/(π−1)) a layer, so these need skips too",
         ),
         Claim(
             "theory",

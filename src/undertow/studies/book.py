@@ -11,37 +11,56 @@ from undertow.studies.result import ArmResult, ClaimResult, Result
 from undertow.studies.study import Statistic
 from undertow.studies.text import digits, exactly, sentence, surprise
 
+ABOUT = """Claims that textbooks and lectures make about deep convolutional networks, each put to an
+experiment. A claim is *supported* where the 99 % interval of the paired differences over seeds
+excludes 0 and the mean difference reaches a margin fixed before the first run, in every condition
+the claim speaks of; *refuted* where it is shown the other way round or absent; *depends* where it
+holds in some conditions only; *inconclusive* otherwise. Every page names its seeds, versions and
+the command that repeats it. The pages are written from the stored results by
 
-def write(results: Sequence[Result], out: Path) -> tuple[Path, ...]:
+    undertow study all --stored --book docs/book"""
+TAUGHT = ("A3", "F2", "G16", "G18", "R5", "S3")  # where common teaching says otherwise
+DIFFERS = "Common teaching says otherwise."
+
+
+def write(results: Sequence[Result], out: Path, *, copies: bool = True) -> tuple[Path, ...]:
     """Write the pages of the results, the chapters and the index; returns the files.
 
-    Figures are left out where matplotlib is not installed.
+    Figures are left out where matplotlib is not installed, and for exact studies, whose facts are
+    of unlike kinds: their table shows them.
+
+    Args:
+        results: a page each.
+        out: folder of the pages.
+        copies: also write each result as JSON beside its page.
 
     Raises:
         EnvironmentFaultError: the folder cannot be written.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
-        pages = [_page(result, out) for result in results]
+        pages = [_page(result, out, copies) for result in results]
         pages += [_write(out / f"chapter-{name}.md", chapter(name)) for name in CHAPTERS]
-        return (*pages, _write(out / "index.md", _index(results)))
+        return (*pages, _write(out / "index.md", index(results)))
     except OSError as error:
         raise EnvironmentFaultError(f"{out} cannot be written: {error}") from error
 
 
-def _page(result: Result, out: Path) -> Path:
-    drawn = out / f"{result.study}.svg"
+def _page(result: Result, out: Path, copies: bool) -> Path:
+    drawn = not result.exact
     try:
-        figure.save(result, drawn)
-        image = f"![{result.question}]({drawn.name})\n\n"
+        if drawn:
+            figure.save(result, out / f"{result.study}.svg")
     except EnvironmentFaultError:
-        image = ""
-    (out / f"{result.study}.json").write_text(result.to_json() + "\n", encoding="utf-8")
-    return _write(out / f"{result.study}.md", page(result, image))
+        drawn = False
+    if copies:
+        _write(out / f"{result.study}.json", result.to_json() + "\n")
+    return _write(out / f"{result.study}.md", page(result, drawn=drawn))
 
 
-def page(result: Result, image: str = "") -> str:
+def page(result: Result, *, drawn: bool = False) -> str:
     """The page of a result: question, figure, table, every claim, how to repeat it."""
+    image = f"![{result.question}]({result.study}.svg)\n\n" if drawn else ""
     held = ", ".join(filter(None, (result.held, f"data {result.data}")))
     steps = f", {result.steps} steps" if result.steps else ""
     seeds = "exact, no seeds" if result.exact else f"seeds {', '.join(map(str, result.seeds))}"
@@ -86,13 +105,20 @@ def _plain(text: str) -> str:
 def _claim(claim: ClaimResult, result: Result) -> str:
     lines = [f"**{claim.id}** “{claim.says}”: **{claim.verdict}**{surprise(claim, result)}"]
     lines += [f"- {_plain(sentence(c, exact=result.exact))}" for c in claim.conditions]
-    lines += ["", f"{claim.instead}."] if claim.instead else []
+    taught = f"**{DIFFERS}** " if claim.id in TAUGHT and not result.on else ""
+    lines += ["", f"{taught}{_sentence(claim.instead)}"] if claim.instead else []
     return "\n".join(lines) + "\n"
 
 
-def _index(results: Sequence[Result]) -> str:
-    lines = ["# The evidence book", "", "## Chapters", ""]
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def index(results: Sequence[Result]) -> str:
+    """The first page: what the book is, chapters, studies, claims, and where teaching differs."""
+    lines = ["# The evidence book", "", ABOUT, "", "## Chapters", ""]
     lines += [f"- [{name}](chapter-{name}.md)" for name in CHAPTERS]
+    lines += _taught(results)
     lines += ["", "## Studies", "", "| study | question | verdicts |", "|---|---|---|"]
     for r in results:
         words = ", ".join(f"{c.id} {c.verdict}" for c in r.claims)
@@ -104,6 +130,18 @@ def _index(results: Sequence[Result]) -> str:
         link = f"{word} ([{study}]({study}.md))" if study else word
         lines.append(f"| {row.id} | {row.says} | {link} |")
     return "\n".join(lines) + "\n"
+
+
+def _taught(results: Sequence[Result]) -> list[str]:
+    """The claims that are often read and do not hold, each with what was found."""
+    found = [(c, r) for r in results for c in r.claims if c.id in TAUGHT and not r.on]
+    if not found:
+        return []
+    lines = ["", "## Where common teaching says otherwise", ""]
+    for claim, result in sorted(found, key=lambda pair: TAUGHT.index(pair[0].id)):
+        says = f"- **{claim.id}** “{claim.says}”: {claim.verdict} ([{result.study}]"
+        lines.append(f"{says}({result.study}.md)). {_sentence(claim.instead)}")
+    return lines
 
 
 def _write(path: Path, text: str) -> Path:

@@ -1,5 +1,6 @@
 """Every claim of the evidence book, and what answers it: a study, or a sourced text for history."""
 
+import textwrap
 from dataclasses import dataclass
 
 from undertow.studies.result import stored
@@ -30,11 +31,29 @@ class Coverage:
         """Whether anything answers it."""
         return bool(self.answers or self.text)
 
-    def line(self) -> str:
+    def line(self, width: int = 100) -> str:
         """Id, claim and answers, as printed."""
         found = "; ".join(f"{word} (study {study})" for study, word in self.answers)
         told = f"{self.text} [{self.source}]" if self.text else ""
-        return f"{self.id:<4} {self.says}\n     {found or told or NOT_YET}"
+        margin = " " * 5
+        lines = [
+            textwrap.fill(lead + text, width, subsequent_indent=margin)
+            for lead, text in ((f"{self.id:<5}", self.says), (margin, found or told or NOT_YET))
+        ]
+        return "\n".join(lines)
+
+
+EXPLODING = range(10, 19)  # of the G claims; the others are the vanishing chapter's
+PAGES = {"A": "alexnet", "V": "vgg", "F": "activations", "S": "residual", "R": "resnet"}
+
+
+def chapter_of(claim: str) -> str:
+    """The chapter a claim of the book belongs to; "" for a word of our own."""
+    if claim not in CLAIMS:
+        return ""
+    if claim[0] == "G":
+        return "exploding" if int(claim[1:]) in EXPLODING else "vanishing"
+    return PAGES.get(claim[0], "inception")
 
 
 def coverage() -> tuple[Coverage, ...]:

@@ -7,12 +7,12 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 
 import torch
 
@@ -21,7 +21,7 @@ from undertow.core.errors import UsageError
 from undertow.experiment.executor import one_thread, run_all
 from undertow.studies import verdict
 from undertow.studies.claims import CLAIMS
-from undertow.studies.result import ArmResult, ClaimResult, Number, Result
+from undertow.studies.result import ArmResult, ClaimResult, Number, Result, number_of
 from undertow.studies.store import Cells, key
 from undertow.studies.study import FULL, QUICK, Arm, Cell, Claim, Expect, Measured, Statistic, Study
 
@@ -131,7 +131,6 @@ def _result(study: Study, done: Sequence[Done], seconds: float) -> Result:
     arms = tuple(
         _arm(study, arm, [d for d in done if d.cell.arm == arm.label]) for arm in study.vary
     )
-    by_label = {a.arm: a for a in arms}
     seeds = tuple(dict.fromkeys(d.cell.seed for d in done))
     form = "full" if len(seeds) >= len(FULL) else "quick"
     asked = "" if study.exact or seeds in (QUICK, FULL) else f" --seeds {len(seeds)}"
@@ -148,7 +147,7 @@ def _result(study: Study, done: Sequence[Done], seconds: float) -> Result:
         source=study.source,
         statistics=study.statistics,
         arms=arms,
-        claims=tuple(_claim(study, c, by_label) for c in study.claims),
+        claims=judged(study, arms),
         sha=sha(study),
         versions=_versions(),
         hardware=f"{platform.machine()}, {os.cpu_count()} cores, 1 torch thread a cell",
@@ -157,6 +156,27 @@ def _result(study: Study, done: Sequence[Done], seconds: float) -> Result:
         command=_command(study, f"--{form}{asked}"),
         held=study.on or _held(study),
         on=study.on,
+    )
+
+
+def judged(study: Study, arms: Sequence[ArmResult]) -> tuple[ClaimResult, ...]:
+    """The verdict on every claim of the study from what its arms measured."""
+    by_label = {a.arm: a for a in arms}
+    return tuple(_claim(study, c, by_label) for c in study.claims)
+
+
+def again(study: Study, result: Result) -> Result:
+    """A stored result with the words and verdicts of the study as it stands; nothing is run."""
+    return replace(
+        result,
+        question=study.question,
+        says=study.says,
+        margins=study.margins,
+        source=study.source,
+        statistics=study.statistics,
+        claims=judged(study, result.arms),
+        sha=sha(study),
+        held=_held(study),
     )
 
 
@@ -203,8 +223,7 @@ def _arm(study: Study, arm: Arm, done: Sequence[Done]) -> ArmResult:
 
 def _number(stat: Statistic, values: Sequence[float | tuple[float, ...]]) -> Number:
     found = [_finite(stat, v) for v in values if not isinstance(v, tuple)]
-    mean = found[0] if len(set(found)) == 1 else fmean(found)
-    return Number(stat.name, mean, median(found), min(found), max(found), tuple(found))
+    return number_of(stat.name, tuple(found))
 
 
 def _finite(stat: Statistic, value: float) -> float:
@@ -228,7 +247,7 @@ def _claim(study: Study, claim: Claim, arms: dict[str, ArmResult]) -> ClaimResul
 def _condition(study: Study, e: Expect, arms: dict[str, ArmResult]) -> verdict.Condition:
     stat = study.statistic(e.stat).name
     found = differences(arms, e, stat)
-    mean = fmean(found) if found else math.nan
+    mean = found[0] if study.exact and found else fmean(found) if found else math.nan
     low, high = (mean, mean) if study.exact else verdict.interval(found)
     out = verdict.outcome(e.relation, found, e.margin, exact=study.exact)
     return verdict.Condition(e.a, e.relation, e.b, stat, e.margin, len(found), mean, low, high, out)

@@ -1,5 +1,9 @@
 """The static figure of a result, by matplotlib where that extra is installed."""
 
+import math
+import re
+import textwrap
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -7,27 +11,62 @@ from undertow.core.errors import EnvironmentFaultError
 from undertow.studies.result import Result
 
 WIDTH, ROW = 7.2, 0.32  # inches: 183 mm, and a line of the chart
+HEAD, PROFILE = 1.5, 3.6  # inches of title and axis, of the profiles
+LINE = 92  # characters over the whole width
+POINTS = 24  # of a profile, at most
+MOST = 10  # profiles that can be told apart
+PROFILES = {  # in the order of choice: what the second chart shows, and over what
+    "gradient": ("gradient at the output, L2 norm", "hidden layer, input first"),
+    "curve": ("training loss", "step"),
+}
+FINE = re.compile(r"(?<![\w.])-?\d+\.\d{2,}(?=[ \",)\n])")  # a coordinate
+STEADY: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "undertow",
+}  # text as text; equal ids every time
 
 
 def save(result: Result, path: Path) -> None:
-    """Write the chart of the first statistic: every seed a dot, the mean a bar.
+    """Write the charts: of the first statistic every seed a dot and the mean a bar; profiles.
+
+    The same result gives the same file.
 
     Raises:
         EnvironmentFaultError: matplotlib is not installed.
     """
     try:
+        import matplotlib as mpl
         from matplotlib.figure import Figure
     except ImportError as error:
         raise EnvironmentFaultError(
             "a figure needs matplotlib: pip install 'undertow[plot]'"
         ) from error
-    made = Figure(figsize=(WIDTH, 1.4 + ROW * len(result.arms)), layout="constrained")
-    _draw(made.subplots(), result)
+    drawn = _profiles(result)
+    bars = ROW * len(result.arms)
+    parts = [bars + HEAD / 2, *([PROFILE] if drawn else [])]
     path.parent.mkdir(parents=True, exist_ok=True)
-    made.savefig(path)
+    with mpl.rc_context(STEADY):
+        made = Figure(figsize=(WIDTH, sum(parts) + HEAD / 2), layout="constrained")
+        made.suptitle(textwrap.fill(result.question, LINE), fontsize=10, x=0.01, ha="left")
+        axes = made.subplots(len(parts), 1, height_ratios=parts, squeeze=False)[:, 0]
+        _bars(axes[0], result)
+        if drawn:
+            _lines(axes[1], result, drawn)
+        if path.suffix == ".svg":
+            path.write_text(_svg(made), encoding="utf-8")
+        else:
+            made.savefig(path)
 
 
-def _draw(axes: Any, result: Result) -> None:
+def _svg(made: Any) -> str:
+    """The figure as SVG to a tenth of a point, without a date."""
+    written = StringIO()
+    made.savefig(written, format="svg", metadata={"Date": None})
+    lines = (line.rstrip() for line in written.getvalue().splitlines())
+    return FINE.sub(lambda n: f"{float(n[0]):.1f}", "\n".join(lines)) + "\n"
+
+
+def _bars(axes: Any, result: Result) -> None:
     stat = result.statistics[0]
     labels = [a.arm for a in result.arms]
     for row, arm in enumerate(result.arms):
@@ -36,9 +75,39 @@ def _draw(axes: Any, result: Result) -> None:
             continue
         axes.barh(row, number.mean, color="#9ecae1", height=0.7)
         axes.plot(number.values, [row] * len(number.values), "o", color="#08306b", markersize=3)
-    axes.set_yticks(range(len(labels)), labels)
-    axes.invert_yaxis()
-    if stat.log:
+    axes.set_yticks(range(len(labels)), labels, fontsize=8)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    if result.exact:
+        axes.set_xscale("symlog")  # counts of unlike size
+    elif stat.log:
         axes.set_xscale("log")
-    axes.set_xlabel(f"{stat.name}: {stat.words}")
-    axes.set_title(result.question, fontsize=10, loc="left", wrap=True)
+    axes.set_xlabel(textwrap.fill(f"{stat.name}: {stat.words}", LINE // 2), fontsize=8)
+    axes.tick_params(axis="x", labelsize=8)
+
+
+def _profiles(result: Result) -> str:
+    """The profile that every arm has and that says most; "" where there is none to draw."""
+    held = [{n for n, v in a.profiles if len(v) > 2} for a in result.arms]
+    found = [n for n in PROFILES if held and all(n in names for names in held)]
+    return found[0] if found and len(result.arms) <= MOST else ""
+
+
+def _lines(axes: Any, result: Result, name: str) -> None:
+    from matplotlib import colormaps
+
+    colors = colormaps["viridis"]
+    shades = max(len(result.arms) - 1, 1)
+    for at, arm in enumerate(result.arms):
+        whole = dict(arm.profiles)[name]
+        values = whole[:: math.ceil(len(whole) / POINTS)]
+        depth = [i / (len(values) - 1) for i in range(len(values))]
+        axes.plot(depth, values, color=colors(0.9 * at / shades), label=arm.arm, linewidth=1.2)
+    above = all(v > 0 for a in result.arms for v in dict(a.profiles)[name])
+    axes.set_yscale("log" if above else "linear")
+    axes.minorticks_off()
+    what, over = PROFILES[name]
+    axes.set_ylabel(what, fontsize=8)
+    axes.set_xticks([0, 1], ["first", "last"], fontsize=8)
+    axes.set_xlabel(f"{over} (seed {result.seeds[0]})", fontsize=8)
+    axes.tick_params(axis="y", labelsize=8)
+    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)

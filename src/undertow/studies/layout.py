@@ -4,13 +4,13 @@ import re
 import textwrap
 from itertools import zip_longest
 
-WIDTH = 100
+WIDTH = 80
 TAG = re.compile(r" \[([a-z-]+)\]")
 GAP = re.compile(r" {2,}")
 
 
 def laid_out(text: str) -> str:
-    """The page with aligned tables and paragraphs of at most 100 columns."""
+    """The page with aligned tables and paragraphs of at most 80 columns."""
     return "\n\n".join(_block(block) for block in re.split(r"\n\s*\n", text.strip("\n")))
 
 

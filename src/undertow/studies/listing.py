@@ -1,9 +1,12 @@
 """What the list of studies says of each, from the stored results and without torch."""
 
+import textwrap
 from dataclasses import dataclass
 
 from undertow.studies import NAMES
 from undertow.studies.result import Result, stored
+
+MARGIN = "    "
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +20,16 @@ class Listed:
     date: str
     seconds: float
 
-    def line(self) -> str:
+    def line(self, width: int = 100) -> str:
         """Name, question, verdicts, date and seconds, as printed."""
-        said = ", ".join(f"{claim} {word}" for claim, word in self.verdicts) or "not run yet"
+        said = ", ".join(f"{claim}\u00a0{word}" for claim, word in self.verdicts) or "not run yet"
         when = f"{self.form}, {self.date}, {self.seconds:.0f} s" if self.date else ""
-        return f"{self.id}\n    {self.question}\n    {said}\n    {when}".rstrip()
+        wrapped = [
+            textwrap.fill(text, width, initial_indent=MARGIN, subsequent_indent=MARGIN)
+            for text in (self.question, said, when)
+            if text
+        ]
+        return "\n".join((self.id, *wrapped)).replace("\u00a0", " ")
 
 
 def listed() -> tuple[Listed, ...]:

@@ -1,9 +1,11 @@
 """What a study found, as frozen data: stored as JSON, printed as text, quoted by the chapters."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from statistics import fmean, median
 from typing import Any
 
 from undertow.core.codec import decode, encode
@@ -39,6 +41,20 @@ class ArmResult:
     def number(self, stat: str) -> Number | None:
         """The numbers of a statistic; None where it was not measured."""
         return next((n for n in self.numbers if n.stat == stat), None)
+
+    def of(self, seeds: Sequence[int]) -> "ArmResult":
+        """Only some seeds."""
+        kept = [i for i, seed in enumerate(self.seeds) if seed in seeds]
+        parts = ((n.stat, tuple(n.values[i] for i in kept)) for n in self.numbers)
+        numbers = tuple(number_of(stat, values) for stat, values in parts if values)
+        return replace(self, seeds=tuple(self.seeds[i] for i in kept), numbers=numbers)
+
+
+def number_of(stat: str, values: tuple[float, ...]) -> Number:
+    """The numbers of the values of some seeds; whole ones stay exact, also through JSON."""
+    values = tuple(int(v) if float(v).is_integer() else v for v in values)
+    mean = values[0] if len(set(values)) == 1 else fmean(values)
+    return Number(stat, mean, median(values), min(values), max(values), values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +111,10 @@ class Result:
                 return found
         raise unknown(f"arm of study {self.study}", label, [a.arm for a in self.arms])
 
+    def of(self, seeds: Sequence[int]) -> "Result":
+        """Only the cells of some seeds; the claims stay those of all."""
+        return replace(self, seeds=tuple(seeds), arms=tuple(a.of(seeds) for a in self.arms))
+
     def to_json(self) -> str:
         """The stored form."""
         return json.dumps(encode(self), indent=1, ensure_ascii=False)
@@ -111,7 +131,8 @@ class Result:
 
 def from_json(text: str) -> Result:
     """The result a JSON text holds."""
-    return decode(Result, json.loads(text))
+    result = decode(Result, json.loads(text))
+    return result.of(result.seeds)
 
 
 @cache

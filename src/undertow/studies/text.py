@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from undertow.report.numbers import MISSING, counted
 from undertow.report.pen import Pen, pen_for
 from undertow.report.tables import Table
+from undertow.studies.claims import chapter_of
 from undertow.studies.result import ArmResult, ClaimResult, Number, Result
 from undertow.studies.study import Statistic
 from undertow.studies.verdict import SEEDS, Condition
@@ -30,6 +31,10 @@ def shown(result: Result, width: int = 100, *, ascii_only: bool = False) -> str:
     if few:
         lines += ["", *pen.wrap("", f"Fewer than {SEEDS} seeds: a demonstration, no verdict.")]
     lines += ["", *pen.labelled("repeat", result.command)]
+    pages = dict.fromkeys(filter(None, (chapter_of(c.id) for c in result.claims)))
+    if pages:
+        words = ", ".join(f"undertow explain {page}" for page in pages)
+        lines += pen.labelled("explained", words)
     return pen.finish(lines)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.cli.command import run
+from undertow.studies import NAMES, engine
 
 NEW = ("study", "activations", "lab")
 
@@ -56,12 +57,62 @@ def test_the_figure_is_written(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8").startswith("<?xml")
 
 
+def test_an_interrupted_study_says_where_it_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, whole = str(tmp_path / "kept"), engine.work
+    seen: list[str] = []
+
+    def work(task: engine.Task) -> engine.Done:
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        seen.append(task.cell.arm)
+        return whole(task)
+
+    monkeypatch.setattr(engine, "work", work)
+    found = run("study", "optimizer-mask", "--seeds", "1", "--keep", keep)
+    assert found.code == 130
+    assert f"kept in {keep}" in found.err
+    assert len((tmp_path / "kept" / "optimizer-mask.jsonl").read_text().splitlines()) == 3
+    monkeypatch.setattr(engine, "work", lambda task: seen.append(task.cell.arm) or whole(task))
+    assert run("study", "optimizer-mask", "--seeds", "1", "--keep", keep).code == 0
+    assert len(seen) == 4  # only the one that was missing
+
+
+def test_the_stored_result_is_shown_at_once() -> None:
+    found = run("study", "degradation", "--stored")
+    assert found.code == 0
+    assert "undertow explain residual" in found.out
+    held = json.loads(run("study", "degradation", "--stored", "--json").out)
+    assert held["study"] == "degradation"
+
+
+def test_a_network_of_ones_own_is_asked(tmp_path: Path) -> None:
+    file = tmp_path / "net.py"
+    file.write_text(
+        "from torch import nn\n"
+        "def build():\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n"
+    )
+    own = f"{file}:build"
+    found = run("study", "--on", own, "--seeds", "1", "--keep", "")
+    assert found.code == 0
+    assert "Not asked" in found.out
+    held = json.loads(run("study", "all", "--on", own, "--seeds", "1", "--keep", "", "--json").out)
+    assert {r["study"] for r in held["results"]} == {"learning-rate", "input-scale", "calibration"}
+    assert len(held["left"]) == len(NAMES) - 3
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("study", "vanishin"), "did you mean vanishing"),
         (("study", "preact", "--seeds", "0"), "seeds=0"),
         (("study", "preact", "--workers", "0"), "workers=0"),
+        (("study", "preact", "--data", "digits"), "is for a network of yours"),
+        (("study", "preact", "--stored", "--on", "mlp"), "leave out --on or --stored"),
+        (("study", "nope", "--stored"), "study='nope' is unknown"),
+        (("study", "init", "--on", "no.py:build"), "does not exist"),
         (("lab", "floe"), "did you mean flow"),
         (("lab", "flow", "--act", "sigmoyd"), "did you mean sigmoid"),
         (("activations", "--act", "rellu"), "did you mean relu"),

@@ -15,7 +15,7 @@ def test_every_arm_is_in_the_figure(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     figure.save(engine.run(TOY, range(5)), tmp_path / "out" / "toy.svg")
     text = (tmp_path / "out" / "toy.svg").read_text()
-    assert all(f"<!-- {arm.label} -->" in text for arm in TOY.vary)
+    assert all(f">{arm.label}</text>" in text for arm in TOY.vary)
 
 
 def test_without_matplotlib(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
