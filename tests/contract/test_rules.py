@@ -19,7 +19,7 @@ from tests.cases.records import (
     static,
 )
 from undertow.core.finding import Evidence, Symptom
-from undertow.core.record import Record
+from undertow.core.record import Held, Record
 from undertow.core.rule import Rule
 from undertow.core.words import CAUSES as CAUSE_WORDS
 from undertow.core.words import SYMPTOMS as SYMPTOM_IDS
@@ -27,13 +27,14 @@ from undertow.diagnosis import CAUSES, SYMPTOMS
 from undertow.diagnosis.engine import diagnose
 from undertow.diagnosis.pages import page
 
-LATER = {"overfit", "batch"}  # words of rules that do not exist yet
+LATER = {"batch"}  # words of rules that do not exist yet
 HEADINGS = (
     "What", "Why it is bad", "Evidence shown", "Limits", "Causes", "Remedies",
     "Safety of the change", "Source",
 )  # fmt: skip
 GAP = Symptom("UT206", "eval-gap", (), 0, (Evidence("eval_gap", "", 0, 0.2, 0.05),), "gap")
 SWINGS = [6.0 + (-1) ** i for i in range(100)]
+HELD = tuple(Held(s, loss) for s, loss in ((25, 1.5), (50, 1.6), (75, 1.8), (100, 2.0)))
 FIRES: dict[str, Record] = {
     "UT101": check(grad_l2=falling(0.5)),
     "UT102": check(grad_l2=falling(2.0)),
@@ -45,6 +46,7 @@ FIRES: dict[str, Record] = {
     "UT108": check(first_loss=float("nan")),
     "UT109": check(),
     "UT110": run(SWINGS, update_ratio=0.05),
+    "UT111": run([2.0 * 0.97**i for i in range(100)], held=HELD),
     "UT201": check(static=(static("head-mismatch"),)),
     "UT202": check(static=(static("loss-mismatch"),)),
     "UT203": check(static=(static("label-error"),)),

@@ -73,6 +73,14 @@ class Scalars:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """The loss on held-back data after `step` steps, of the same criterion as the training's."""
+
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
 class OptimizerFacts:
     """The optimiser in numbers. `name` "" means none was given: the rate is not tested."""
 
@@ -142,6 +150,7 @@ class Record:
     layers: tuple[Layer, ...] = ()
     metrics: tuple[Scalars, ...] = ()
     snapshots: tuple[Snapshot, ...] = ()
+    held: tuple[Held, ...] = ()
     const_loss: Cell = None
     best_loss: float = 0.0
     first_loss: Cell = None

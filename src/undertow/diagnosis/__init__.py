@@ -14,6 +14,7 @@ from undertow.diagnosis.symptoms.collapse import signal_collapse
 from undertow.diagnosis.symptoms.dead import dead_units
 from undertow.diagnosis.symptoms.exploding import exploding_gradient
 from undertow.diagnosis.symptoms.nonfinite import non_finite
+from undertow.diagnosis.symptoms.overfit import overfit
 from undertow.diagnosis.symptoms.progress import no_progress, oscillation
 from undertow.diagnosis.symptoms.saturated import saturated_units
 from undertow.diagnosis.symptoms.static import (
@@ -38,6 +39,7 @@ SYMPTOMS: tuple[Rule[Symptom], ...] = (
     non_finite,
     no_progress,
     oscillation,
+    overfit,
     head_mismatch,
     loss_mismatch,
     label_error,

@@ -7,7 +7,15 @@ from fnmatch import fnmatchcase
 from undertow.core.errors import UsageError, unknown
 from undertow.core.finding import Evidence, Symptom
 from undertow.core.words import SYMPTOMS as IDS
-from undertow.diagnosis.symptoms import collapse, dead, exploding, progress, saturated, vanishing
+from undertow.diagnosis.symptoms import (
+    collapse,
+    dead,
+    exploding,
+    overfit,
+    progress,
+    saturated,
+    vanishing,
+)
 
 LIMITS = {  # name -> the usual limit; units stand beside the constants
     "vanishing-decades": vanishing.DECADES,
@@ -20,6 +28,7 @@ LIMITS = {  # name -> the usual limit; units stand beside the constants
     "dead-note-share": dead.MANY,
     "saturated-share": saturated.MOST,
     "oscillation-update": progress.SWING,
+    "overfit-rise": overfit.TURNED,
 }
 SHARES = ("collapse-spread", "dead-share", "dead-note-share", "saturated-share")
 KEYS = ("ignore", "limits")

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from undertow.core.errors import UndertowError
-from undertow.core.record import Layer, Record, Scalars, Snapshot
+from undertow.core.record import Held, Layer, Record, Scalars, Snapshot
+from undertow.record.schema import EVALUATION_EVENT, as_written, held_of
 from undertow.record.store import RunWriter, read_run
 
 
@@ -27,6 +28,7 @@ class Journal:
     ) -> None:
         self.metrics: list[Scalars] = []
         self.snapshots: list[Snapshot] = []
+        self.held: list[Held] = []
         self._folder, self._note, self._start = folder, note, start
         self._first: dict[str, Layer] = {}
         self._writer: RunWriter | None = None
@@ -61,6 +63,7 @@ class Journal:
         before = read_run(self._folder)
         self.metrics = [m for m in before.metrics if m.step < start]
         self.snapshots = [s for s in before.snapshots if s.step < start]
+        self.held = [h for h in before.held if h.step <= start]
         self._first = {y.path: y for y in before.layers}
 
     def as_first_seen(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
@@ -88,7 +91,9 @@ class Journal:
         self._write(lambda w: w.units(step, dead))
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
-        """Something that happened."""
+        """Something that happened; of an evaluation the held-back loss is kept."""
+        if kind == EVALUATION_EVENT:
+            self.held.append(as_written(held_of(data)))
         self._write(lambda w: w.event(kind, data))
 
     def flush(self) -> None:

@@ -128,6 +128,14 @@ class Watch:
             self._take(number(value), labels)
         self._findings.deliver()
 
+    def validation(self, loss: Tensor | float) -> None:
+        """Tell the mean loss on held-back data after the steps so far, by the same criterion.
+
+        From three of them on a growing gap to the training's loss is a finding (UT111).
+        """
+        with self._guard:
+            self.event("evaluation", {"step": self._step, "loss": float(loss)})
+
     def tap(self, loss: Tensor) -> None:
         """`backward` is about to run on a loss; only for a watch with the option `tapped`."""
         self._losses.tap(loss)
@@ -170,7 +178,12 @@ class Watch:
             metrics = [*metrics, self._scalars(self._open)]
             last = self._open.snapshot
             snapshots = snapshots if last is None else [*snapshots, last]
-        return replace(self._written(), metrics=tuple(metrics), snapshots=tuple(snapshots))
+        return replace(
+            self._written(),
+            metrics=tuple(metrics),
+            snapshots=tuple(snapshots),
+            held=tuple(self._journal.held),
+        )
 
     # What the optimisers tell
 

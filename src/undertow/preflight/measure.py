@@ -19,6 +19,7 @@ from undertow.nn import optimizer as optimizers
 from undertow.nn.loss import word_of
 from undertow.preflight import static, tiers
 from undertow.preflight.case import Case, Deadline
+from undertow.preflight.gap import eval_gap
 
 FAR = 100.0  # a best step this many times off the user's own is suspicious
 FATAL = ("label-error", "loss-mismatch")  # static findings after which nothing can be run
@@ -80,7 +81,7 @@ def _first_pass(case: Case, net: nn.Module) -> tuple[Record, Tensor | None]:
     calls = list[Called]()
     with LossMode(calls.append) if case.pair is None else nullcontext():
         loss = _loss(case, net)
-    found += static.after_loss(case, loss)
+    found += (*static.after_loss(case, loss), *eval_gap(case))
     first = loss.detach().item()
     constant, word = None, case.loss
     if case.pair is not None and case.loss_fn is not None and isinstance(out, Tensor):

@@ -9,16 +9,21 @@ from typing import Any, TypeVar, cast
 
 from undertow.core.codec import decode, encode, rounded
 from undertow.core.errors import UsageError
-from undertow.core.record import Cell, Column, Layer, Record, Scalars, Snapshot
+from undertow.core.record import Cell, Column, Held, Layer, Record, Scalars, Snapshot
 
 T = TypeVar("T")
 
 FORMAT = 1  # raise it when an older reader would misread what is written
 RUN, LAYERS = "run.json", "layers.json"
 METRICS, UNITS, EVENTS = "metrics.jsonl", "units.jsonl", "events.jsonl"
-SERIES = ("layers", "metrics", "snapshots")  # fields of a record that have files of their own
+SERIES = (
+    "layers",
+    "metrics",
+    "snapshots",
+    "held",
+)  # fields of a record that have files of their own
 MEASURED = ("curvature", "line", "one_batch", "probe_steps", "experiments")  # live in events.jsonl
-MEASURED_EVENT = "measured"
+MEASURED_EVENT, EVALUATION_EVENT = "measured", "evaluation"
 SCALARS = tuple(f.name for f in fields(Scalars))
 RARE = ("clipped_norm", "skipped")  # left out of a line where they were not measured
 
@@ -104,6 +109,11 @@ def step_of(line: Mapping[str, Any]) -> tuple[Scalars, Snapshot | None]:
 def record_of(head: Mapping[str, Any], measured: Mapping[str, Any]) -> Record:
     """A record without its series from run.json and the last measurement in events.jsonl."""
     return decode(Record, {**head["record"], **measured})
+
+
+def held_of(event: Mapping[str, Any]) -> Held:
+    """A held-back loss from an evaluation's data."""
+    return Held(int(event["step"]), float(event["loss"]))
 
 
 def layers_of(stored: Mapping[str, Any]) -> tuple[Layer, ...]:

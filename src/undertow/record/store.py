@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from undertow.core.codec import encode
 from undertow.core.errors import EnvironmentFaultError, UsageError
-from undertow.core.record import Layer, Record, Scalars, Snapshot
+from undertow.core.record import Held, Layer, Record, Scalars, Snapshot
 from undertow.record import schema
 from undertow.record.schema import as_written
 
@@ -229,7 +229,11 @@ def read_run(folder: Path) -> Record:
             if snapshot is not None:
                 snapshots.append(snapshot)
     return replace(
-        record, layers=_layers(folder), metrics=tuple(metrics), snapshots=tuple(snapshots)
+        record,
+        layers=_layers(folder),
+        metrics=tuple(metrics),
+        snapshots=tuple(snapshots),
+        held=_held(folder),
     )
 
 
@@ -295,6 +299,17 @@ def _layers(folder: Path) -> tuple[Layer, ...]:
 def _measured(folder: Path) -> dict[str, Any]:
     found = [d for kind, d in read_events(folder) if kind == schema.MEASURED_EVENT]
     return found[-1] if found else {}
+
+
+def _held(folder: Path) -> tuple[Held, ...]:
+    """The held-back losses; a resumed run's later ones count."""
+    found: list[Held] = []
+    with _understood(folder / schema.EVENTS):
+        for kind, data in read_events(folder):
+            if kind == schema.EVALUATION_EVENT:
+                new = schema.held_of(data)
+                found = [*(h for h in found if h.step < new.step), new]
+    return tuple(found)
 
 
 @contextmanager

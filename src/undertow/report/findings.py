@@ -258,7 +258,7 @@ def untested(report: Report) -> tuple[str, ...]:
         words.append("the layers (nothing was recorded)")
     if record.kind == "check":
         words += _untested_before_training(record)
-    elif not report.evaluations:
+    elif not report.evaluations and not record.held:
         words.append("held-back data")
     if record.const_loss is None and (record.one_batch or record.metrics):
         words.append("distance from guessing (no constant answer is known; judged by trend)")

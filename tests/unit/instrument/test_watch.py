@@ -636,3 +636,37 @@ def test_a_gradient_that_grows_tenfold_is_looked_at_again() -> None:
     with Watch(model, optimizer=optimizer, loss=criterion, judge=diagnose) as w:
         train(model, optimizer, 36, criterion, grow)
     assert steps_of(w.record)[-2:] == [32, 33]
+
+
+def test_told_validation_losses_are_kept_and_stored(tmp_path: Path) -> None:
+    model, criterion = net(), nn.CrossEntropyLoss()
+    optimizer = sgd(model)
+    with Watch(
+        model, optimizer=optimizer, loss=criterion, judge=diagnose, run=tmp_path / "run"
+    ) as w:
+        train(model, optimizer, 3, criterion)
+        w.validation(torch.tensor(1.5))
+        train(model, optimizer, 2, criterion)
+        w.validation(1.25)
+    assert [(h.step, h.loss) for h in w.record.held] == [(3, 1.5), (5, 1.25)]
+    assert read_run(tmp_path / "run").held == w.record.held
+
+
+def test_a_net_that_learns_by_heart_is_called_overfit() -> None:
+    """Labels drawn at random: what is learned of them is worth nothing on others."""
+    torch.manual_seed(0)
+    model, criterion = (
+        nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 4)),
+        torch.nn.CrossEntropyLoss(),
+    )
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    x, y = torch.randn(32, 8), torch.randint(0, 4, (32,))
+    with Watch(model, optimizer=optimizer, loss=criterion, judge=diagnose) as w:
+        for _ in range(6):
+            for _ in range(25):
+                optimizer.zero_grad()
+                criterion(model(x[:16]), y[:16]).backward()
+                optimizer.step()
+            with torch.no_grad():
+                w.validation(nn.functional.cross_entropy(model(x[16:]), y[16:]))
+    assert [s.name for s in w.report().symptoms] == ["overfit"]
