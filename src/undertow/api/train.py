@@ -193,6 +193,13 @@ def trained(
     return run
 
 
+def _transfer(job: Job) -> tuple[tuple[str, str], ...]:
+    """What trains from when on; after how many steps a head that trains alone is judged."""
+    alone = (("head alone", f"{job.head_alone} steps"),) if job.head_alone else ()
+    weights = (("weights", job.choices.weights),) if job.choices.weights else ()
+    return (*weights, *((("schedule", " · ".join(job.schedule)),) if job.schedule else ()), *alone)
+
+
 def _watch(job: Job, on_finding: Callable[[Any], object] | None, options: str | None) -> Watch:
     typed = () if options is None else (("options", options),)
     head = Record(
@@ -208,6 +215,7 @@ def _watch(job: Job, on_finding: Callable[[Any], object] | None, options: str | 
             ("batch", str(job.choices.batch)),
             ("seed", str(job.seed)),
             ("torch", torch.__version__),
+            *_transfer(job),
         ),
     )
     return Watch(

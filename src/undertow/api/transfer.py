@@ -161,8 +161,9 @@ def begun(
         return Start(read(stored["preprocessing"]))
     drawn = {name: value.detach().clone() for name, value in net.state_dict().items()}
     path, inputs, notes = _loaded(net, source, wanted, parts[-1])
-    about = checkpoints.about(path)
-    if _other_classes(path, about, data):
+    about, state = checkpoints.about(path), net.state_dict()
+    kept = not all(torch.equal(state[name], drawn[name]) for name in parts[-1].parameters)
+    if kept and _other_classes(path, about, data):
         _redrawn(net, drawn, parts[-1])
         notes = (*notes, "the head is drawn anew: its classes were others")
     told = read(about.get("preprocessing")) if inputs is None else inputs
@@ -216,14 +217,14 @@ def _redrawn(net: nn.Module, drawn: Mapping[str, torch.Tensor], head: Part) -> N
 def _fitting(inputs: Inputs | None, data: Arrays, notes: tuple[str, ...]) -> Start:
     """The weights' own preprocessing, where the data can take it."""
     if inputs is None:
-        return Start(
-            None, (*notes, "the weights do not say how inputs are made: the data's own way")
-        )
+        silent = "the weights do not say how inputs are made; these are made as without weights"
+        return Start(None, (*notes, silent))
     images = isinstance(data.x, Pixels)
     if isinstance(data.x, Pixels) and data.x.transform is not None:
         return Start(None, notes)
     if images != (inputs.range == PIXELS):
-        return Start(None, (*notes, "the weights saw inputs of another unit: the data's own way"))
+        other = "the weights saw inputs of another unit; these are scaled as without weights"
+        return Start(None, (*notes, other))
     return Start(_for_channels(inputs, data.shape[0]), notes)
 
 

@@ -199,7 +199,8 @@ def _colours(moved: _Transfer) -> None:
     if first is None or weight is None or weight.ndim != first[1].weight.ndim:
         return
     here, there = first[1].weight.shape[1], weight.shape[1]
-    if here == there or weight.shape[0] != first[1].weight.shape[0] or there != COLOURS:
+    other = weight.shape[0] != first[1].weight.shape[0] or there not in (1, COLOURS)
+    if here == there or other:
         return
     if here == 1:
         changed = weight.sum(1, keepdim=True)
@@ -207,7 +208,7 @@ def _colours(moved: _Transfer) -> None:
         changed = weight[:, [i % there for i in range(here)]] * (there / here)
     moved.state[f"{first[0]}.weight"] = changed
     how = "summed over colours" if here == 1 else f"repeated over {here} channels and scaled"
-    moved.notes.append(f"{first[0]} is {how}: the file has {there} channels")
+    moved.notes.append(f"{first[0]} is {how}: the file has {there} channel{'s' * (there > 1)}")
 
 
 def _slopes(moved: _Transfer) -> None:

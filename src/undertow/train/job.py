@@ -20,6 +20,8 @@ from undertow.train.objective import Objective, sample_weights
 from undertow.train.ranks import ALONE, Ranks
 from undertow.train.transfer import Freezing, schedule
 
+FEWEST = 20  # steps of a head alone that say anything
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -128,6 +130,14 @@ class Job:
         if self.freezing is None:
             return ()
         return schedule(self.freezing, self.choices.lr or 0.0, -(-self.total // self.epoch))
+
+    @property
+    def head_alone(self) -> int:
+        """Steps after which a head that trains alone is judged: an epoch, or 20; 0 for never."""
+        epochs = 0 if self.freezing is None else self.freezing.head_alone
+        period = self.total if epochs is None else min(epochs * self.epoch, self.total)
+        wanted = max(self.epoch, FEWEST)
+        return wanted if wanted <= period else 0
 
     @property
     def total(self) -> int:

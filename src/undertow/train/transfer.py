@@ -56,6 +56,13 @@ class Freezing:
         """Paths of the modules kept in eval mode in an epoch."""
         return {path for path, begin in self.modules.items() if not _on(begin, epoch)}
 
+    @property
+    def head_alone(self) -> int | None:
+        """Epochs in which the head alone trains, None to the end; 0 where more trains at once."""
+        if not self.frozen or not self.training(0) <= set(self.parts[-1].parameters):
+            return 0
+        return self.changes[0] if self.changes else None
+
     def share(self, part: Part) -> float:
         """A part's rate over the head's: decay^k for the k-th from it, or evenly down the slice.
 

@@ -14,6 +14,7 @@ from undertow.api.diagnose import diagnose
 from undertow.api.train import train
 from undertow.core.errors import UsageError
 from undertow.models import build, checkpoints
+from undertow.report.report import Report
 from undertow.train import checkpoint
 
 SMALL: dict[str, Any] = {"depth": 3, "width": 8, "norm": "batch", "batch": 8, "lr": 0.05}
@@ -220,3 +221,18 @@ def test_wrong_weights_and_words_are_refused_before_training(
     refused("freeze='layrs.1' is no stage .* .did you mean layers.1", freeze="layrs.1")
     refused("do not fit this network", weights=base / "run", depth=5)
     refused("not the highest of layer_lr", weights=base / "run", layer_lr=(1e-4, 1e-2))
+
+
+def test_a_head_that_does_not_move_in_its_epoch_is_a_finding(tmp_path: Path) -> None:
+    given: dict[str, Any] = {**SMALL, "batch": 32}
+    base = train("conv", "synthetic:1x4x4:3", epochs=1, run=tmp_path / "base", **given)
+
+    def tuned(name: str, lr: float) -> Report:
+        more = {**given, "weights": base.folder, "lr": lr, "freeze": "body"}
+        run = train("conv", "synthetic:1x4x4:5", epochs=1, run=tmp_path / name, **more)
+        return diagnose(run.folder)
+
+    (found,) = tuned("stuck", 1e-7).symptoms
+    assert (found.id, found.layers) == ("UT109", ("head",))
+    assert "the head trained alone for 26 steps" in found.says
+    assert not tuned("fine", 0.1).symptoms

@@ -144,3 +144,25 @@ def test_ctrl_c_leaves_a_readable_run(tmp_path: Path) -> None:
     assert about["step"] == steps
     assert (folder / "report.html").is_file()
     assert "run " in out
+
+
+def test_the_schedule_of_a_transfer_is_printed_before_it(
+    trained: tuple[Path, Result], tmp_path: Path
+) -> None:
+    words = ("train", *NET, "--data", "synthetic:1x4x4:4", "--weights", str(trained[0]))
+    found = run(*words, "--epochs", "2", "--run", str(tmp_path / "r"))
+    lines = found.out.splitlines()
+    assert lines[0] == "note       head is drawn anew: 4 classes where the file has 3"
+    assert lines[1] == "schedule   from the start: lr of head 0.02; frozen: layers.0, layers.1"
+    assert lines[2] == "schedule   after 1 epoch: lr of head 0.01, layers.1 0.003, layers.0 0.0009"
+    quiet = run(*words, "--epochs", "1", "--run", str(tmp_path / "q"), "--json")
+    assert json.loads(quiet.out)["format"]
+    for given, says in (
+        (("--layer-lr", "a"), "--layer-lr a is no slice"),
+        (("--freeze", "layers.7"), "is no stage and matches no path (did you mean layers."),
+        (("--weights", "nowhere"), "nowhere"),
+    ):
+        bad = run(*words, *given, "--run", str(tmp_path / "bad"))
+        assert (bad.code, bad.out) == (2, "")
+        assert says in bad.err
+    assert not (tmp_path / "bad").exists()

@@ -94,6 +94,16 @@ def test_grey_images_sum_the_colours(file: Path) -> None:
     assert said.notes == ("conv1 is summed over colours: the file has 3 channels",)
 
 
+def test_a_grey_file_answers_a_grey_picture_in_colour_alike(tmp_path: Path) -> None:
+    plan = plan_of("conv", in_channels=1, depth=2, width=4)
+    grey = build_plan(plan).eval()
+    path = save(grey, tmp_path / "grey.safetensors")
+    net, said = loaded("conv", path, in_channels=3, depth=2, width=4)
+    x = torch.randn(2, 1, 8, 8)
+    assert torch.allclose(net.eval()(x.repeat(1, 3, 1, 1)), grey(x), atol=1e-6)
+    assert "repeated over 3 channels and scaled: the file has 1 channel" in said.notes[0]
+
+
 def test_more_channels_repeat_the_colours(file: Path) -> None:
     net, said = loaded(NET, file, in_channels=4)
     one = state()["conv1.weight"]

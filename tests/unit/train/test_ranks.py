@@ -15,10 +15,13 @@ from torch import nn, optim
 from undertow.core.errors import UsageError
 from undertow.core.plan import TrainChoices
 from undertow.data.arrays import Arrays
+from undertow.nn.optimizer import from_choices
+from undertow.nn.parts import by_children
 from undertow.preflight import guarded
 from undertow.train.evaluation import evaluate
 from undertow.train.fit import Job, fit
 from undertow.train.ranks import ALONE, Ranks, joined, leave, refuse, shared, written
+from undertow.train.transfer import by_part, freezing
 
 
 def make(folder: Path, choices: TrainChoices) -> Job:
@@ -133,3 +136,30 @@ def test_alone_without_torchrun_and_sync_norms_are_refused() -> None:
     assert ALONE.any(True)
     with pytest.raises(UsageError, match="works on GPUs only; use norm=group"):
         refuse(nn.Sequential(nn.SyncBatchNorm(3)))
+
+
+@pytest.mark.parametrize("unfreeze", ["1:0", "2:0"])
+def test_unfreezing_on_two_ranks_is_unfreezing_on_one(tmp_path: Path, unfreeze: str) -> None:
+    """The wrapper averages only what trained when it was made: it is made anew."""
+    choices = TrainChoices(lr=0.1, batch=8, steps=15, freeze="body", unfreeze=unfreeze)
+
+    def frozen(folder: Path, choices: TrainChoices) -> Job:
+        job = make(folder, choices)
+        plan = freezing(choices, job.net, by_children(job.net, job.train.x[:2]))  # type: ignore[arg-type]
+        optimizer = from_choices(choices, by_part(plan, job.net, lr=0.1, bare=False))
+        return replace(job, optimizer=optimizer, freezing=plan)
+
+    def work(ranks: Ranks) -> None:
+        job = replace(frozen(tmp_path, choices), ranks=ranks)
+        fit(job, None)
+        torch.save(dict(job.net.state_dict()), tmp_path / f"{ranks.rank}.pt")
+
+    assert spread(2, work) == [0, 0]
+    one = frozen(tmp_path / "one", replace(choices, batch=16))
+    start = one.net.state_dict()["0.weight"].clone()
+    fit(one, None)
+    first, second = (torch.load(tmp_path / f"{r}.pt", weights_only=True) for r in (0, 1))
+    assert not torch.equal(first["0.weight"], start)
+    for name, value in one.net.state_dict().items():
+        assert torch.equal(first[name], second[name])
+        assert float((first[name] - value).norm() / value.norm()) < 1e-6

@@ -23,6 +23,7 @@ from undertow.core.finding import Evidence, Symptom
 from undertow.core.record import Record
 from undertow.core.rule import rule
 
+MOVED = 0.98  # median loss of the last quarter of a head's epoch over the first quarter's
 SWING = 1e-2  # median update_ratio of the last rows: below it noise alone may swing a loss
 UNSTABLE = 40.0  # lr·λ over its limit that alarms where no probe steps are taken (not Adam)
 
@@ -37,12 +38,15 @@ UNSTABLE = 40.0  # lr·λ over its limit that alarms where no probe steps are ta
 def no_progress(record: Record) -> Iterator[Symptom]:
     """Progress above .9 and not moving at step 100 or later; before training, on one batch.
 
+    A head that trains alone on a frozen body is judged after its first epoch.
     The engine drops it where a symptom that says more speaks.
     """
     if record.kind == "check":
         yield from _before_training(record)
     elif stuck(record, record.last_step) and record.metrics:
         yield _in_training(record)
+    else:
+        yield from _head_alone(record)
 
 
 @rule(
@@ -119,6 +123,25 @@ def _in_training(record: Record) -> Symptom:
     seen = (Evidence("progress", "", step, share, GUESSING),)
     says = f"at step {step} the loss is {share:.3g} of the best constant answer's; limit {GUESSING}"
     return Symptom("UT109", "no-progress", (), _since(record), seen, says)
+
+
+def _head_alone(record: Record) -> Iterator[Symptom]:
+    """A new head is a linear layer: on features of any use its loss falls from the first step."""
+    n = int(dict(record.facts).get("head alone", "0").split()[0])
+    losses = [m.loss for m in record.metrics if m.step < n and m.loss is not None]
+    if not n or len(losses) < n or not record.const_loss:
+        return
+    part = max(1, n // 4)
+    first, last = median(losses[:part]), median(losses[-part:])
+    share = last / record.const_loss
+    if last < MOVED * first or share <= GUESSING:
+        return
+    seen = (Evidence("progress", "", n - 1, share, GUESSING),)
+    says = (
+        f"the head trained alone for {n} steps and its loss is {last:.3g}, {first:.3g} at the"
+        f" start: {share:.3g} of the best constant answer's; limit {GUESSING}"
+    )
+    yield Symptom("UT109", "no-progress", ("head",), 0, seen, says)
 
 
 def _since(record: Record) -> int:

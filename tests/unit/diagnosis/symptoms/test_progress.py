@@ -81,3 +81,19 @@ def test_oscillation_is_gated() -> None:
     learns = [0.5 * v for v in swinging()]
     assert not oscillation.run(run(learns, update_ratio=0.05))
     assert not oscillation.run(check(learns=True, update_ratio=0.05))
+
+
+@pytest.mark.parametrize(
+    ("losses", "fires"),
+    [
+        ((CONST,) * 12, True),
+        (tuple(CONST * (1.1 - 0.001 * i) for i in range(12)), True),
+        (tuple(CONST * (1.1 - 0.01 * i) for i in range(12)), False),  # falls by 8 %
+        ((0.5 * CONST,) * 12, False),  # a head of the same classes begins where it was
+        ((CONST,) * 11, False),  # its epoch is not over
+    ],
+)
+def test_a_head_alone_is_judged_after_its_epoch(losses: tuple[float, ...], fires: bool) -> None:
+    record = replace(run(losses), facts=(("head alone", "12 steps"),))
+    assert bool(no_progress.run(record)) is fires
+    assert not no_progress.run(run(losses))
