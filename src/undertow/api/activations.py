@@ -1,5 +1,7 @@
 """`undertow activations`: every activation's facts, measurements and judged pros and cons."""
 
+import math
+
 from undertow.core.activation import FACTS
 from undertow.report.numbers import MISSING
 from undertow.report.pen import Pen, pen_for
@@ -54,10 +56,11 @@ def _row(s: Sheet) -> tuple[str, ...]:
     low, high = (_end(v) for v in s.range)
     numbers = (s.mean, s.variance, s.second, s.slope_second, s.top_slope, s.gain)
     kept = MISSING if s.gradient_factor is None else f"{s.gradient_factor:.3f}"
-    cost = MISSING if s.of_conv is None else f"{100 * s.of_conv:.0f} %"
+    cost = f"{100 * s.of_conv:.0f} %"
     return (s.name, s.formula, f"({low}, {high})", *map(_digits, numbers), kept, cost)
 
 
+FLAT = 0.1  # decades that are no loss to speak of
 ROUNDING = 1e-9  # a moment below it is 0 but for rounding
 
 
@@ -76,7 +79,8 @@ def _legend(found: tuple[Sheet, ...], pen: Pen) -> list[str]:
         "E and Var over N(0, 1) inputs; slope: the largest; gain: 1/√E f², of the weights that keep"
         f" the signal; a layer: what a layer keeps of the gradient with that gain, measured over"
         f" {depth} layers of width {256}; of conv: time forward and backward over that of a 3x3"
-        " convolution (study activation-cost).",
+        " convolution on the same maps, measured now, one thread (with verdict: study"
+        " activation-cost).",
     )
 
 
@@ -98,9 +102,20 @@ def _whole(s: Sheet, pen: Pen, ascii_only: bool) -> list[str]:
     lines += pen.labelled("shape", f"{centred}; {flat}; {s.source}")
     if s.dead_at_start is not None:
         lines += pen.labelled("dead", f"{100 * s.dead_at_start:.1f} % of the units at the start")
+    lines += pen.labelled("measured", _measured(s))
     for judged in s.judged:
-        lines += pen.labelled(judged.claim, _sentence(judged))
+        lines += pen.labelled(f"{judged.side} {judged.claim}", _sentence(judged))
     return lines
+
+
+def _measured(s: Sheet) -> str:
+    """What a layer keeps, over the whole depth, and what it costs."""
+    kept = "the gradient is 0, infinite or of one layer only"
+    if s.gradient_factor is not None:
+        lost = -(s.depth - 1) * math.log10(s.gradient_factor)
+        kept = f"the gradient keeps x{s.gradient_factor:.3f} a layer, {lost:.1f} decades lost"
+        kept = kept if lost > FLAT else f"the gradient keeps x{s.gradient_factor:.3f} a layer"
+    return f"over {s.depth} layers {kept}; {100 * s.of_conv:.0f} % of a 3x3 convolution's time"
 
 
 def _sentence(j: Judged) -> str:

@@ -1,5 +1,7 @@
 """`undertow lab flow`: what signal, gradient and updates do on their way through a plain net."""
 
+from collections.abc import Mapping
+
 from undertow.core.plan import Choices, TrainChoices
 from undertow.studies.flow import Flow, FlowRow, decades, flow_plan
 from undertow.studies.flow import flow as measured
@@ -47,22 +49,30 @@ def flow(
 
 
 def flow_text(found: Flow, *, ascii_only: bool = False) -> str:
-    """The flow as three strips over depth and a sentence."""
+    """The flow as four strips over depth and a sentence."""
     said = dict(found.settings)
-    head = " · ".join(
-        f"{name} {said[name]}" if name in ("depth", "width", "seed", "lr") else said[name]
-        for name in ("depth", "width", "act", "init", "lr", "seed")
-    )
+    shown = ("depth", "width", "act", "init", *_unusual(said), "lr", "seed")
+    head = " · ".join(said[n] if n in ("act", "init") else f"{n} {said[n]}" for n in shown)
     rows = found.rows
     lines = [head if not ascii_only else head.replace("·", "-")]
     for name, values in (
         ("forward", [r.forward for r in rows]),
         ("|dL/dh|", [r.gradient for r in rows]),
+        ("|dL/dW|", [r.weight_gradient for r in rows]),
         ("update/W", [r.update for r in rows]),
     ):
         lines += ["", *strip(name, values, ascii_only=ascii_only)]
     lines += ["", f"{'':>20} input to output", *_sentences(found)]
     return "\n".join(lines)
+
+
+USUAL = {"norm": "none", "skip": "none", "optimizer": "sgd", "clip norm": "none"}
+
+
+def _unusual(said: Mapping[str, str]) -> tuple[str, ...]:
+    """The further settings that are not those of a plain net."""
+    scaled = ("input scale",) if said["input scale"] != "1" else ()
+    return (*(n for n, plain in USUAL.items() if said[n] != plain), *scaled)
 
 
 FLAT = 0.1  # decades that are no change to speak of
@@ -73,6 +83,12 @@ def _moved(decades: float) -> str:
     if abs(decades) < FLAT:
         return "keeps its size"
     return f"{'grows' if decades > 0 else 'falls'} by {abs(decades):.1f} decades"
+
+
+def _signal_theory(found: Flow) -> str:
+    """Theory's growth of the signal over the net, where there is one."""
+    grown = decades([r.theory_forward for r in found.rows])
+    return "" if grown is None else f", theory {grown:+.1f} decades over the net"
 
 
 def _sentences(found: Flow) -> list[str]:
@@ -92,7 +108,7 @@ def _sentences(found: Flow) -> list[str]:
     if grown is not None and found.signal_factor is not None:
         lines.append(
             f"  the signal {_moved(grown)} from the first layer to the last:"
-            f" x{found.signal_factor:.3f} a layer"
+            f" x{found.signal_factor:.3f} a layer{_signal_theory(found)}"
         )
     dead = [r.dead for r in found.rows if r.dead is not None]
     flat = [r.saturated for r in found.rows if r.saturated is not None]

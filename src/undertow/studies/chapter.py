@@ -26,6 +26,11 @@ CHAPTERS = (
     "inception",
 )
 NOT_YET = "not measured yet"
+READING = """How to read a line of the list: after *difference* stand the mean difference of the
+two conditions over paired seeds and its 99 % interval, after *margin* the smallest difference that
+counts, fixed before the first run, after *n* the seeds. A claim is **supported** where every condition
+holds so, **refuted** where each is shown the other way round or absent, **depends** where some hold
+and some do not, **inconclusive** where the seeds do not tell. A decade is a factor of ten."""
 MARK = re.compile(r"\{\{(.+?)\}\}")
 
 
@@ -105,7 +110,11 @@ def _judged(answer: ClaimResult, claim: str) -> str:
 
 def _footer(text: str) -> str:
     named = [s for s in stored() if f"[{s}]" in text]
-    lines = ["Every number is from a study, named in brackets; repeat it with:"]
+    lines = [
+        laid_out(READING),
+        "",
+        "Every number is from a study, named in brackets; repeat it with:",
+    ]
     width = max((len(stored()[s].command) for s in named), default=0)
     lines += [f"    {stored()[s].command:<{width}}  ({stored()[s].date})" for s in named]
     return "\n".join(lines) + "\n"

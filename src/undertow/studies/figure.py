@@ -13,7 +13,7 @@ from undertow.studies.result import Result
 WIDTH, ROW = 7.2, 0.32  # inches: 183 mm, and a line of the chart
 HEAD, PROFILE = 1.5, 3.6  # inches of title and axis, of the profiles
 LINE = 92  # characters over the whole width
-POINTS = 24  # of a profile, at most
+POINTS = 20  # of a profile, at most
 MOST = 10  # profiles that can be told apart
 PROFILES = {  # in the order of choice: what the second chart shows, and over what
     "gradient": ("gradient at the output, L2 norm", "hidden layer, input first"),
@@ -62,7 +62,7 @@ def _svg(made: Any) -> str:
     """The figure as SVG to a tenth of a point, without a date."""
     written = StringIO()
     made.savefig(written, format="svg", metadata={"Date": None})
-    lines = (line.rstrip() for line in written.getvalue().splitlines())
+    lines = (line.strip() for line in written.getvalue().splitlines())
     return FINE.sub(lambda n: f"{float(n[0]):.1f}", "\n".join(lines)) + "\n"
 
 

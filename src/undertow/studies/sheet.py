@@ -6,24 +6,32 @@ from statistics import fmean
 
 from undertow.core.activation import FACTS, ActivationFacts
 from undertow.core.errors import unknown
-from undertow.core.plan import Choices, TrainChoices
+from undertow.core.plan import Choices, Plan, TrainChoices
+from undertow.nn.threads import single_threaded
 from undertow.studies.flow import INPUTS, flow, flow_plan
+from undertow.studies.measures.tasks import cost
 from undertow.studies.result import stored
+from undertow.studies.study import Cell
 
 CLAIMS = {  # the rows of the evidence book that speak of an activation
     "sigmoid": ("F2", "F3", "F4", "F5", "F6", "F7", "F8"),
     "tanh": ("F9", "F10", "F11", "F12", "F13"),
     "relu": ("F15", "F16", "F17", "F18", "F19", "F20"),
     "leaky-relu": ("F21", "F22", "F23", "F24"),
+    "prelu": ("F23", "F24", "F25"),
+    "selu": ("G20", "F20", "F25"),
+    "identity": ("F1",),
 }
-OTHERS = ("F25",)
-COST = "activation-cost"
+OTHERS = ("F20", "F25")
+PRO = {"F3", "F4", "F5", "F10", "F11", "F15", "F16", "F17", "F18", "F21", "F22", "G20", "F1"}
+CON = {"F6", "F7", "F8", "F12", "F13", "F19", "F20", "F23", "F24"}
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A pro or con as a claim: its verdict, the study it is from, what holds instead."""
+    """A pro, a con or a fact as a claim: its verdict, its study, what holds instead."""
 
+    side: str
     claim: str
     says: str
     verdict: str
@@ -36,8 +44,8 @@ class Sheet:
     """One activation.
 
     `gradient_factor` is measured: what a layer keeps of the gradient over `depth` layers of width
-    256 drawn with the gain that keeps the signal; `of_conv` its time over that of a 3x3
-    convolution on the same maps, from the stored study; None where that has not timed it.
+    256 drawn with the gain that keeps the signal; `of_conv` its time, forward and backward, over
+    that of a 3x3 convolution on the same maps, on this machine and now.
     """
 
     name: str
@@ -55,7 +63,7 @@ class Sheet:
     dead_at_start: float | None
     depth: int
     gradient_factor: float | None
-    of_conv: float | None
+    of_conv: float
     source: str
     judged: tuple[Judged, ...]
 
@@ -113,19 +121,25 @@ def _measured(facts: ActivationFacts, depth: int, seed: int) -> tuple[float | No
     return found.gradient_factor, fmean(dead) if dead else None
 
 
-def _timed(name: str) -> float | None:
-    result = stored().get(COST)
-    arm = None if result is None else next((a for a in result.arms if a.arm == name), None)
-    number = None if arm is None else arm.number("of_conv")
-    return None if number is None else number.median
+def _timed(name: str) -> float:
+    """Its share of a convolution's time, the median of nine runs of each on one thread."""
+    cell = Cell(name, Plan("mlp"), (("fn", name),), "normal", 0)
+    with single_threaded():
+        share = cost(cell)["of_conv"]
+    assert isinstance(share, float)
+    return share
 
 
 def _judged(name: str) -> tuple[Judged, ...]:
     wanted = CLAIMS.get(name, OTHERS)
     found = [
-        Judged(c.id, c.says, c.verdict, r.study, c.instead)
+        Judged(_side(c.id), c.id, c.says, c.verdict, r.study, c.instead)
         for r in stored().values()
         for c in r.claims
         if c.id in wanted
     ]
     return tuple(sorted(found, key=lambda j: wanted.index(j.claim)))
+
+
+def _side(claim: str) -> str:
+    return "pro" if claim in PRO else "con" if claim in CON else "fact"

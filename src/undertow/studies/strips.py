@@ -15,7 +15,8 @@ LABEL = 10  # columns left of the axis
 def strip(name: str, values: Sequence[Cell], *, ascii_only: bool = False) -> list[str]:
     """Lines of a strip, the largest value's row first; what is missing, 0 or not finite is empty.
 
-    Every row is a third of the decades between the smallest and the largest value.
+    Every row is a third of the decades between the smallest and the largest value, which label
+    the last and the first row; the middle one has the value half-way.
     """
     logs = [_log(v) for v in values]
     known = [v for v in logs if v is not None]
@@ -30,7 +31,8 @@ def strip(name: str, values: Sequence[Cell], *, ascii_only: bool = False) -> lis
         base = low + row * step
         cells = "".join(_cell(v, base, step, marks, row == 0) for v in logs)
         label = name if row == HEIGHT - 1 else ""
-        lines.append(f"{label:>{LABEL}}  {10 ** (base + step):8.0e} {axis}{cells}")
+        mark = low + row * step * HEIGHT / (HEIGHT - 1)
+        lines.append(f"{label:>{LABEL}}  {10**mark:8.0e} {axis}{cells}")
     return lines
 
 

@@ -21,10 +21,18 @@ def test_pros_and_cons_are_verdicts() -> None:
     judged = {j.claim: j for j in sigmoid.judged}
     assert judged["F2"].verdict == "refuted"
     assert {"F3", "F4", "F5", "F6", "F7", "F8"} <= set(judged)
+    assert (judged["F3"].side, judged["F8"].side, judged["F2"].side) == ("pro", "con", "fact")
     text = activations_text((sigmoid,))
     assert "●" in text
     assert "(study zero-centred)" in " ".join(text.split())
     assert activations_text((sigmoid,), ascii_only=True).isascii()
+
+
+def test_all_thirteen_have_a_cost_and_a_verdict() -> None:
+    found = activations(depth=2)
+    assert len(found) == 13
+    assert all(s.of_conv > 0 and s.judged for s in found)
+    assert "over 2 layers" in activations_text(found[:1])
 
 
 def test_an_unknown_activation_is_told() -> None:

@@ -12,6 +12,7 @@ def test_a_rise_over_decades_climbs() -> None:
     assert top.endswith("█")
     assert top[-3:-1] == "  "
     assert bottom[-3:] == "▁██"
+    assert [line.split("┤")[0].split()[-1] for line in (top, bottom)] == ["1e+00", "1e-06"]
 
 
 def test_nearly_equal_values_are_flat() -> None:
