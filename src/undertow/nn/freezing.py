@@ -1,8 +1,10 @@
 """Frozen is frozen: no gradient, and eval mode whatever `train()` is called later."""
 
 from collections.abc import Collection, Iterable
+from hashlib import sha256
 from typing import Any
 
+import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
@@ -40,6 +42,13 @@ class Still:
 
 def _still(module: nn.Module, args: Any) -> None:
     module.training = False
+
+
+def digests(net: nn.Module, names: Iterable[str]) -> dict[str, bytes]:
+    """SHA-256 of weights and buffers, by the names of the state dict."""
+    state = net.state_dict()
+    held = {name: state[name].detach().cpu().contiguous().view(-1) for name in names}
+    return {name: sha256(v.view(torch.uint8).numpy()).digest() for name, v in held.items()}
 
 
 def train_only(net: nn.Module, names: Collection[str]) -> None:

@@ -100,6 +100,7 @@ def _thaw(job: Job, log: Log, held: ExitStack) -> Thaw | None:
         return None
     thaw = Thaw(job.freezing, job.net, job.optimizer, job.epoch)
     held.callback(thaw.done)
+    held.callback(lambda: log.moved(thaw.moved()))
     thaw.to(log.step)
     return thaw
 

@@ -30,6 +30,7 @@ class Log:
         self.step, self.skipped, self.clipped = 0, 0, 0
         self.metrics: list[Scalars] = []
         self._aux: list[float] = []
+        self._moved: tuple[str, ...] = ()
         self.evaluations: list[Evaluation] = []
         self.best: Evaluation | None = None
         self.average = Average(job.net, job.choices.ema) if job.choices.ema else None
@@ -126,6 +127,12 @@ class Log:
         else:
             self._failed = None
 
+    def moved(self, names: tuple[str, ...]) -> None:
+        """Frozen weights that changed all the same: only a user's own code can do that."""
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            self._moved = (f"{names[0]}{more} changed though frozen: code of the net writes to it",)
+
     def end(self, *, interrupted: bool) -> None:
         """Save where the last evaluation did not, so that nothing done is lost.
 
@@ -143,7 +150,7 @@ class Log:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader should know of how it went."""
-        said = list(self.job.notes)
+        said = [*self.job.notes, *self._moved]
         if self.clipped:
             word = "; raise the limit or lower the rate" if self.clipped == self.step else ""
             said.append(f"clipped {self.clipped} of {self.step} steps{word}")

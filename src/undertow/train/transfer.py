@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from undertow.core.errors import UsageError, unknown
 from undertow.core.plan import TrainChoices
-from undertow.nn.freezing import Still, train_only
+from undertow.nn.freezing import Still, digests, train_only
 from undertow.nn.norm import word_of
 from undertow.nn.parts import Part
 
@@ -260,6 +260,13 @@ class Thaw:
     def __init__(self, plan: Freezing, net: nn.Module, optimizer: Optimizer, epoch: int) -> None:
         self.plan, self.net, self.optimizer, self.steps = plan, net, optimizer, epoch
         self._still = Still(net)
+        begins = {**plan.modules, **plan.parameters}
+        self._never = tuple(
+            k
+            for k in net.state_dict()
+            if begins.get(k, begins.get(k.rpartition(".")[0], 0)) is None
+        )
+        self._before = digests(net, self._never)
         self._epoch: int | None = None
 
     def to(self, step: int) -> bool:
@@ -282,6 +289,11 @@ class Thaw:
             late = step - (group.get("begins") or 0) * self.steps
             warm = self.plan.choices.warm_up if group.get("begins") else 0
             group["lr"] *= lowered * (min(1.0, (late + 1) / warm) if warm and late >= 0 else 1.0)
+
+    def moved(self) -> tuple[str, ...]:
+        """Weights and buffers frozen throughout that are not bit for bit what they were."""
+        now = digests(self.net, self._never)
+        return tuple(k for k in self._never if now[k] != self._before[k])
 
     def done(self) -> None:
         """Take the hooks off and let everything have gradients again."""

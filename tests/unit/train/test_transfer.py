@@ -234,3 +234,16 @@ def test_a_stage_and_patterns_of_it_freeze_the_same(word: str) -> None:
 def test_words_that_freeze_nothing_are_refused(given: dict[str, object], says: str) -> None:
     with pytest.raises(UsageError, match=says):
         plan_of(**given)
+
+
+def test_code_that_writes_to_what_is_frozen_is_told(tmp_path: Path) -> None:
+    job = make(tmp_path, replace(PLAIN, freeze="body", epochs=1))
+    assert not fit(job, None).notes
+
+    def write(module: nn.Module, *_: object) -> None:
+        module.running_mean.add_(1)  # type: ignore[operator, union-attr]
+
+    job = make(tmp_path / "again", replace(PLAIN, freeze="body", epochs=1))
+    job.net.get_submodule("one.1").register_forward_hook(write)
+    (note,) = fit(job, None).notes
+    assert note.startswith("one.1.running_mean changed though frozen")
