@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -65,25 +66,35 @@ class Feed:
     device: torch.device = CPU
     channels_last: bool = False
 
+    @cached_property
+    def _here(self) -> bool:
+        """Whether batches stay in the memory of the processor."""
+        return self.device.type == "cpu"
+
     def groups(self, start: int, end: int) -> Iterator[Group]:
         """The groups of steps `start` to `end` (excluded), whatever was run before.
 
         Raises:
             EnvironmentFaultError: a reading process died or was too slow.
         """
-        batches, y = self._batches(start, end), self.data.y
+        held, y = self._held, self.data.y
+        batches = self._batches(start, end) if held is None else iter(())
         for step, everyone, mine in self._plan(start, end):
-            micro = tuple(self._micro(next(batches), y[i], step, at) for at, i in enumerate(mine))
+            micro = []
+            for at, part in enumerate(mine):
+                x = next(batches) if held is None else held.index_select(0, part)
+                micro.append(self._micro(x, y.index_select(0, part), step, at))
             alone = len(mine) == 1 and self.order.world == 1
-            yield Group(micro, micro[0].y if alone else y[everyone].to(self.device))
+            yield Group(tuple(micro), micro[0].y if alone else y[everyone].to(self.device))
 
     def _plan(self, start: int, end: int) -> Iterator[tuple[int, Tensor, tuple[Tensor, ...]]]:
-        epoch, permutation = -1, None
+        order, steps = self.order, self.order.epoch
+        groups: tuple[Tensor, ...] = ()
         for step in range(start, end):
-            if permutation is None or step // self.order.epoch != epoch:
-                epoch = step // self.order.epoch
-                permutation = self.order.permutation(epoch)
-            yield step, *self.order.step(step, permutation)
+            epoch, at = divmod(step, steps)
+            if at == 0 or step == start:
+                groups = order.groups(order.permutation(epoch))
+            yield step, *order.parted(groups[at], last=at == steps - 1)
 
     def _keys(self, start: int, end: int) -> Iterator[list[tuple[int, int]]]:
         """(epoch, place) of every sample, a list a micro-batch."""
@@ -92,12 +103,13 @@ class Feed:
             for part in mine:
                 yield [(epoch, at) for at in part.tolist()]
 
-    def _batches(self, start: int, end: int) -> Iterator[Tensor]:
+    @property
+    def _held(self) -> Tensor | None:
+        """Inputs that are taken as they are, a whole batch at once: nothing is read."""
         x = self.data.x
-        if isinstance(x, Tensor) and not self.augment:  # nothing to read: workers would only copy
-            for _, _, mine in self._plan(start, end):
-                yield from (x[part] for part in mine)
-            return
+        return x if isinstance(x, Tensor) and not self.augment else None
+
+    def _batches(self, start: int, end: int) -> Iterator[Tensor]:
         reader = _Reader(self.data, self.order.seed, self.augment)
         if not self.workers:
             yield from (reader.batch(keys) for keys in self._keys(start, end))
@@ -126,7 +138,7 @@ class Feed:
 
     def _micro(self, x: Tensor, y: Tensor, step: int, at: int) -> Micro:
         """Finished on the device: floats, scaled, laid out, mixed."""
-        if self.device.type != "cpu":
+        if not self._here:
             x, y = x.to(self.device, non_blocking=True), y.to(self.device, non_blocking=True)
         if self.channels_last and x.ndim == 4:  # first: bytes are moved faster than floats
             x = x.contiguous(memory_format=torch.channels_last)

@@ -67,13 +67,26 @@ class Order:
             permutation: of its epoch.
         """
         at = step % self.epoch
-        end = self.used if at == self.epoch - 1 else (at + 1) * self.group
-        everyone = permutation[at * self.group : end]
+        return self.parted(self.groups(permutation)[at], last=at == self.epoch - 1)
+
+    def groups(self, permutation: Tensor) -> tuple[Tensor, ...]:
+        """Every sample of each step of an epoch, in order."""
+        whole = self.group * (self.epoch - 1)
+        return *permutation[:whole].split(self.group), permutation[whole : self.used]
+
+    def parted(self, everyone: Tensor, *, last: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The samples of a step with this rank's micro-batches of it.
+
+        Args:
+            everyone: the step's samples on all ranks.
+            last: whether it is the last step of its epoch.
+        """
         mine = everyone if self.world == 1 else everyone[self.rank :: self.world]
-        if at == self.epoch - 1 and len(mine) > self.batch * self.accumulate:
-            return everyone, _parts(mine, -(-len(mine) // self.accumulate), self.batch)
-        if len(mine) == self.batch:
+        count = mine.shape[0]
+        if count == self.batch:
             return everyone, (mine,)
+        if last and count > self.batch * self.accumulate:
+            return everyone, _parts(mine, -(-count // self.accumulate), self.batch)
         return everyone, _parts(mine, self.batch, self.batch)
 
 

@@ -123,7 +123,7 @@ class Losses:
 
     def attach(self) -> None:
         """Hook the criterion, if it is a module."""
-        if self._criterion is not None and self._handle is None:
+        if self._criterion is not None and self._handle is None and not self._told:
             self._handle = self._criterion.register_forward_hook(Hook(self._hooked))
 
     def detach(self) -> None:

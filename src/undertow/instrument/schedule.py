@@ -36,7 +36,8 @@ class Schedule:
             return step % self._every == 0
         if step <= START[-1]:
             return step in START
-        return step - self._last >= self.gap
+        since = step - self._last
+        return since % GAPS[0] == 0 and since >= self.gap  # not every step: medians are taken
 
     def suspect(self, step: int) -> None:
         """Something looks wrong: sample the next step, unless that was done a moment ago."""

@@ -262,7 +262,9 @@ class Watch:
         loss, lr, known = _rounded(mean(step.losses)), _rounded(step.lr), self._known
         if known is None or known.step != step.number:
             return Scalars(step.number, loss, lr, _rounded(step.grad_norm))
-        return as_written(replace(known, loss=loss, lr=known.lr if lr is None else lr))
+        lr = known.lr if lr is None else lr
+        rest = known.grad_norm, known.accuracy, known.clipped_norm, known.skipped
+        return as_written(Scalars(step.number, loss, lr, *rest))
 
     def _written(self) -> Record:
         """The record without its series, as run.json holds it."""

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 from undertow.core.codec import decode, encode, rounded
@@ -25,7 +26,11 @@ SERIES = (
 MEASURED = ("curvature", "line", "one_batch", "probe_steps", "experiments")  # live in events.jsonl
 MEASURED_EVENT, EVALUATION_EVENT = "measured", "evaluation"
 SCALARS = tuple(f.name for f in fields(Scalars))
+_cells_of = attrgetter(*SCALARS[1:])
 RARE = ("clipped_norm", "skipped")  # left out of a line where they were not measured
+
+
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def as_written(value: T) -> T:
@@ -36,6 +41,9 @@ def as_written(value: T) -> T:
     """
     if isinstance(value, float):
         return cast(T, rounded(value))
+    if isinstance(value, Scalars):  # every step of every training: by hand
+        cells = [None if v is None else rounded(v) for v in _cells_of(value)]
+        return cast(T, Scalars(value.step, *cells))
     if isinstance(value, tuple):
         return cast(T, tuple([as_written(v) for v in value]))
     kind: Any = type(value)
@@ -86,13 +94,12 @@ def layers_form(layers: Sequence[Layer]) -> dict[str, Any]:
 
 def step_line(scalars: Scalars, snapshot: Snapshot | None) -> str:
     """One line of metrics.jsonl: the scalars, and on sampled steps one list a statistic."""
-    found = {name: getattr(scalars, name) for name in SCALARS}
-    line: dict[str, Any] = {
-        n: _number(v) for n, v in found.items() if v is not None or n not in RARE
-    }
+    found = [(name, getattr(scalars, name)) for name in SCALARS]
+    parts = [f'"{n}":{_text(v)}' for n, v in found if v is not None or n not in RARE]
     if snapshot is not None:
-        line["columns"] = {c.stat: [_number(v) for v in c.values] for c in snapshot.columns}
-    return dump(line)
+        columns = {c.stat: [_number(v) for v in c.values] for c in snapshot.columns}
+        parts.append(f'"columns":{dump(columns)}')
+    return "{" + ",".join(parts) + "}"
 
 
 def step_of(line: Mapping[str, Any]) -> tuple[Scalars, Snapshot | None]:
@@ -123,7 +130,16 @@ def layers_of(stored: Mapping[str, Any]) -> tuple[Layer, ...]:
 
 def dump(value: object) -> str:
     """Compact JSON; a bare NaN cannot get in."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return ENCODER.encode(value)
+
+
+def _text(value: Cell) -> str:
+    """A number as JSON, by hand: this is done at every step of every training."""
+    if value is None:
+        return "null"
+    if isinstance(value, int):
+        return str(value)
+    return f"{value:.6g}" if math.isfinite(value) else f'"{value}"'
 
 
 def _number(value: Cell) -> Cell | str:

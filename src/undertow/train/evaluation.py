@@ -18,14 +18,13 @@ VALUES = 2**24  # input values of one such pass: 64 MiB in fp32
 def hits(out: Tensor, y: Tensor) -> int | None:
     """How many of a batch have the right class; None where targets are no class numbers."""
     found = _hits(out, y)
-    return None if found is None else int(found.sum())
+    return None if found is None else int(found.count_nonzero())
 
 
 def _hits(out: Tensor, y: Tensor) -> Tensor | None:
-    if torch.is_floating_point(y) or out.ndim < 2:
+    if y.is_floating_point() or out.ndim < 2:
         return None
-    guess = out.detach().argmax(1) if out.shape[1] > 1 else (out.detach()[:, 0] > 0).long()
-    return guess == y
+    return (out.argmax(1) if out.shape[1] > 1 else out[:, 0] > 0) == y
 
 
 @contextmanager

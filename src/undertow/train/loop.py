@@ -3,7 +3,8 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,9 @@ __all__ = [
 
 
 Forward = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
+NOTHING: AbstractContextManager[object] = nullcontext()
+HALF = (torch.bfloat16, torch.float16)
+NO_HEADS: dict[str, Tensor] = {}
 
 
 @dataclass(frozen=True)
@@ -125,67 +129,90 @@ def walk(
     base = [float(g.setdefault("initial_lr", g["lr"])) for g in optimizer.param_groups]
     params = [p for g in optimizer.param_groups for p in g["params"]]
     for step, group in enumerate(groups, start):
+        factor = how.factor(step)
         for held, lr in zip(optimizer.param_groups, base, strict=True):
-            held["lr"] = lr * how.factor(step)
+            held["lr"] = lr * factor
         how.begin(step)
-        optimizer.zero_grad(set_to_none=True)
+        for p in params:
+            p.grad = None  # what `zero_grad` does, without its entry in the profiler
         made = _passes(net, group, how)
         rate = float(optimizer.param_groups[0]["lr"])
-        value = made.loss.item()
-        first = Scalars(step, value, rate)
-        if not math.isfinite(value) and how.scaler is None:
-            yield Step(first, made.loss, made.y, made.aux, good=False)
+        if not math.isfinite(made.value) and how.scaler is None:
+            yield Step(Scalars(step, made.value, rate), made.loss, made.y, made.aux, good=False)
             return
         norm, after = _between(params, how, optimizer)
-        scalars = replace(first, grad_norm=norm, accuracy=made.right, clipped_norm=after)
         if how.scaler is None and not math.isfinite(norm) and _spoilt(params):
+            scalars = Scalars(step, made.value, rate, norm, made.right, after)
             yield Step(scalars, made.loss, made.y, made.aux, good=False)
             return
         taken = _stepped(optimizer, how.scaler)
         if taken:
             how.finished()
-        else:
-            scalars = replace(scalars, skipped=1.0)
+        skipped = None if taken else 1.0
+        scalars = Scalars(step, made.value, rate, norm, made.right, after, skipped)
         yield Step(scalars, made.loss, made.y, made.aux)
 
 
-@dataclass(frozen=True, eq=False)
-class _Passes:
+class _Passes(NamedTuple):
+    """What the passes of a step found: its loss, as a number too, its labels, the share right."""
+
     loss: Tensor
+    value: float
     y: Tensor
     right: float | None
     aux: float
 
 
+class _Part(NamedTuple):
+    """What one micro-batch found; `right` of `judged` samples."""
+
+    loss: Tensor
+    value: float
+    aux: float
+    right: int
+    judged: int
+
+
 def _passes(net: nn.Module, group: Group, how: How) -> _Passes:
     """Forward and backward of every micro-batch; the gradients are then those of the step."""
-    total = how.mass(group.labels)
-    sums = [0.0, 0.0, 0.0, 0.0]  # loss, auxiliary losses, right, samples judged
-    last = len(group.micro) - 1
-    for at, micro in enumerate(group.micro):
-        with nullcontext() if at == last else how.apart():
-            with how.autocast():
-                out, heads = how.forward(micro.x) if how.forward else (net(micro.x), {})
-            found, extra = _loss(out, heads, micro, how)
-            share = how.mass(micro.y) / total
-            value, aux = found.item(), extra.item() if isinstance(extra, Tensor) else 0.0
-            if not math.isfinite(value) and how.world == 1 and how.scaler is None:
-                return _Passes(found.detach(), micro.y, None, 0.0)
-            whole = found + extra if aux else found
-            if share * how.world != 1:
-                whole = whole * (share * how.world)
-            (how.scaler.scale(whole) if how.scaler else whole).backward()
-        hit = hits(out, micro.y)
-        judged = 0 if hit is None else len(micro.y)
-        part = (value * share, aux * share, hit or 0, judged)
-        sums = [a + b for a, b in zip(sums, part, strict=True)]
+    if len(group.micro) == 1 and how.world == 1:
+        only, y = _pass(net, group.micro[0], 1.0, how), group.micro[0].y
+        right = only.right / only.judged if only.judged else None
+        return _Passes(only.loss, only.value, y, right, only.aux)
+    total, sums = how.mass(group.labels), [0.0] * 4  # loss, auxiliary losses, right, judged
+    for micro in group.micro:
+        share = how.mass(micro.y) / total
+        with NOTHING if micro is group.micro[-1] else how.apart():
+            part = _pass(net, micro, share, how)
+        if not math.isfinite(part.value) and how.world == 1 and how.scaler is None:
+            return _Passes(part.loss, part.value, micro.y, None, 0.0)
+        found = (part.value * share, part.aux * share, part.right, part.judged)
+        sums = [a + b for a, b in zip(sums, found, strict=True)]
     if how.world > 1:
         sums = how.gather(torch.tensor(sums, dtype=torch.float64)).tolist()
     loss, aux, good, seen = sums
-    y = group.micro[0].y if not last else torch.cat([m.y for m in group.micro])
-    single = last == 0 and how.world == 1
-    told = found.detach() if single else torch.tensor(loss)
-    return _Passes(told, y, good / seen if seen else None, aux)
+    y = torch.cat([m.y for m in group.micro])
+    return _Passes(torch.tensor(loss), loss, y, good / seen if seen else None, aux)
+
+
+def _pass(net: nn.Module, micro: Micro, share: float, how: How) -> _Part:
+    """Forward and backward of one micro-batch; `share` is its part of the step on all ranks.
+
+    A loss that is not finite has no backward, but where other ranks wait for it.
+    """
+    with how.autocast():
+        out, heads = how.forward(micro.x) if how.forward else (net(micro.x), NO_HEADS)
+    loss, extra = _loss(out, heads, micro, how)
+    value, aux = loss.item(), extra.item() if isinstance(extra, Tensor) else 0.0
+    if not math.isfinite(value) and how.world == 1 and how.scaler is None:
+        return _Part(loss.detach(), value, 0.0, 0, 0)
+    whole = loss + extra if aux else loss
+    if share * how.world != 1:
+        whole = whole * (share * how.world)
+    (how.scaler.scale(whole) if how.scaler else whole).backward()
+    right = hits(out, micro.y)
+    judged = 0 if right is None else len(micro.y)
+    return _Part(loss.detach(), value, aux, right or 0, judged)
 
 
 def _loss(
@@ -193,17 +220,19 @@ def _loss(
 ) -> tuple[Tensor, Tensor | float]:
     """(main loss, weighted auxiliary losses), both in fp32."""
 
-    def one(outputs: Tensor) -> Tensor:
-        outputs = outputs.float() if outputs.is_floating_point() else outputs
-        loss = how.loss_fn(outputs, micro.y)
-        if micro.other is not None:
-            loss = micro.share * loss + (1 - micro.share) * how.loss_fn(outputs, micro.other)
-        return loss
-
     extra: Tensor | float = 0.0
     for head in heads.values():
-        extra = extra + how.aux_weight * one(head)
-    return one(out), extra
+        extra = extra + how.aux_weight * _one(head, micro, how)
+    return _one(out, micro, how), extra
+
+
+def _one(outputs: Tensor, micro: Micro, how: How) -> Tensor:
+    if outputs.dtype in HALF:
+        outputs = outputs.float()
+    loss = how.loss_fn(outputs, micro.y)
+    if micro.other is None:
+        return loss
+    return micro.share * loss + (1 - micro.share) * how.loss_fn(outputs, micro.other)
 
 
 def _between(
