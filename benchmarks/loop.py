@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from statistics import median
 
@@ -23,11 +23,11 @@ import torch
 from harness import Arm, Ratio, as_json, interleave
 from torch import nn
 
-import undertow as ut
 from undertow.api.diagnose import report_of
 from undertow.core.plan import TrainChoices
 from undertow.data.arrays import Arrays
 from undertow.instrument.watch import Watch
+from undertow.nn.optimizer import can_fuse, from_choices
 from undertow.train.fit import Job, fit
 
 SAMPLES, FEATURES, UNITS, CLASSES, BATCH = 6400, 32, 64, 10, 64
@@ -71,9 +71,10 @@ def by_hand(_: Path) -> None:
 def ours(folder: Path, *, watched: bool) -> None:
     """The same steps by `fit`, with one small evaluation at the end."""
     held = data()
-    net, optimizer = made()
+    net, _ = made()
     criterion = nn.CrossEntropyLoss()
     choices = TrainChoices(lr=LR, batch=BATCH, steps=STEPS, evaluate_every=STEPS)
+    optimizer = from_choices(choices, net.parameters(), fused=can_fuse(net, "fp32"))
     part = held.take(torch.arange(CLASSES))
     job = Job(net, optimizer, held, part, choices, criterion, folder)
     with ExitStack() as stack:
@@ -116,7 +117,7 @@ def gap_ms() -> float:
         plan = Plan("mlp", train=TrainChoices(epochs=8))
         job = prepared(source(plan, digits), digits, 0.1, 0, Path(home) / "run")
         trained(job, each=lambda _s, e: marks.append((time.perf_counter(), e is not None)))
-    spans = [(b[0] - a[0], b[1]) for a, b in zip(marks, marks[1:], strict=False)]
+    spans = [(b[0] - a[0], b[1]) for a, b in pairwise(marks)]
     step = median(s for s, evaluated in spans if not evaluated)
     return 1e3 * median(s - step for s, evaluated in spans[len(spans) // 4 :] if evaluated)
 

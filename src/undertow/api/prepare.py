@@ -22,7 +22,7 @@ from undertow.experiment.pair import Source, build, make_optimizer
 from undertow.models import card
 from undertow.models.parts import parts as parts_of
 from undertow.nn.loss import criterion
-from undertow.nn.optimizer import from_choices
+from undertow.nn.optimizer import can_fuse, from_choices
 from undertow.nn.parts import Part
 from undertow.preflight import guarded
 from undertow.train.cached import on_features
@@ -186,16 +186,19 @@ def _precise(
 def _optimizer(source: Source, net: torch.nn.Module, frozen: Freezing | None) -> Optimizer:
     """The source's optimiser; with `no_norm_decay` norms and biases are a group without decay."""
     choices = source.choices
-    if frozen is not None and source.optimizer is None:
-        lr, bare = choices.lr or 0.0, choices.no_norm_decay
-        return from_choices(choices, by_part(frozen, net, lr=lr, bare=bare))
-    if not choices.no_norm_decay or source.optimizer is not None:
+    if source.optimizer is not None:
         return make_optimizer(source, (), net)
+    fused = can_fuse(net, choices.precision) or None
+    if frozen is not None:
+        lr, bare = choices.lr or 0.0, choices.no_norm_decay
+        return from_choices(choices, by_part(frozen, net, lr=lr, bare=bare), fused=fused)
+    if not choices.no_norm_decay:
+        return from_choices(choices, net.parameters(), fused=fused)
     held = list(net.parameters())
     free = [p for p in held if p.ndim < MATRIX]  # scales, shifts and biases are vectors
     rest = [p for p in held if p.ndim >= MATRIX]
     groups: Any = [{"params": rest}, {"params": free, "weight_decay": 0.0}]
-    return from_choices(choices, [g for g in groups if g["params"]])
+    return from_choices(choices, [g for g in groups if g["params"]], fused=fused)
 
 
 def _parts(data: Arrays, validation: float, seed: int) -> tuple[Arrays, Arrays]:

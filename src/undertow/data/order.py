@@ -72,7 +72,8 @@ class Order:
     def groups(self, permutation: Tensor) -> tuple[Tensor, ...]:
         """Every sample of each step of an epoch, in order."""
         whole = self.group * (self.epoch - 1)
-        return *permutation[:whole].split(self.group), permutation[whole : self.used]
+        last = permutation[whole : self.used]
+        return (*permutation[:whole].split(self.group), last) if whole else (last,)
 
     def parted(self, everyone: Tensor, *, last: bool) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The samples of a step with this rank's micro-batches of it.

@@ -15,8 +15,18 @@ Factory = Callable[[Iterable[nn.Parameter]], Optimizer]
 OPTIMIZERS = ("sgd", "adam", "adamw", "rmsprop")
 
 
-def from_choices(choices: TrainChoices, params: Iterable[nn.Parameter]) -> Optimizer:
+FUSED = ("cpu", "cuda")  # devices on which torch has SGD and Adam as one kernel
+
+
+def from_choices(
+    choices: TrainChoices, params: Iterable[Any], *, fused: bool | None = None
+) -> Optimizer:
     """The optimiser the training choices name; l2 is its weight decay.
+
+    Args:
+        choices: how it is trained.
+        params: parameters, or groups of them.
+        fused: one kernel for a whole step, where torch has it; None is torch's own choice.
 
     Raises:
         UsageError: an unknown optimiser word.
@@ -24,14 +34,25 @@ def from_choices(choices: TrainChoices, params: Iterable[nn.Parameter]) -> Optim
     lr = 0.02 if choices.lr is None else choices.lr
     decay = choices.l2
     if choices.optimizer == "sgd":
-        return optim.SGD(params, lr=lr, momentum=choices.momentum, weight_decay=decay)
+        momentum = choices.momentum
+        return optim.SGD(params, lr=lr, momentum=momentum, weight_decay=decay, fused=fused)
     if choices.optimizer == "adam":
-        return optim.Adam(params, lr=lr, weight_decay=decay)
+        return optim.Adam(params, lr=lr, weight_decay=decay, fused=fused)
     if choices.optimizer == "adamw":
-        return optim.AdamW(params, lr=lr, weight_decay=decay)
+        return optim.AdamW(params, lr=lr, weight_decay=decay, fused=fused)
     if choices.optimizer == "rmsprop":
         return optim.RMSprop(params, lr=lr, weight_decay=decay)
     raise unknown("optimizer", choices.optimizer, OPTIMIZERS)
+
+
+def can_fuse(net: nn.Module, precision: str) -> bool:
+    """Whether the steps of a net's training can be one kernel each.
+
+    Not in fp16: there the kernel itself leaves out a step, which then looks taken.
+    """
+    held = list(net.parameters())
+    usual = all(p.device.type in FUSED and p.dtype.is_floating_point for p in held)
+    return usual and bool(held) and precision != "fp16"
 
 
 def remake(optimizer: object, net: nn.Module) -> Factory:

@@ -6,6 +6,7 @@ copy for people. Weights keep their plain names; everything else lies under name
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -25,6 +26,7 @@ from undertow.core.run import Evaluation
 VERSION = 2  # raise it when an older reader would misread what is written
 MARK = "~"  # first letter of every name that is no weight and no buffer
 ABOUT = "undertow"  # key of the JSON in the header
+SUFFIXES = ("safetensors", "json")
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,17 +74,45 @@ def save(
         text = json.dumps(about, allow_nan=False)
         save_file(tensors, home / f"{name}.safetensors.part", metadata={ABOUT: text})
         (home / f"{name}.json.part").write_text(text, encoding="utf-8")
-        for suffix in ("safetensors", "json"):
-            _settle(home / f"{name}.{suffix}.part", home / f"{name}.{suffix}")
+        _settle(home, name)
     except (OSError, SafetensorError) as error:  # the latter is what a full disk gives there
-        for suffix in ("safetensors", "json"):
-            with suppress(OSError):
-                (home / f"{name}.{suffix}.part").unlink(missing_ok=True)
-        why = getattr(error, "strerror", None) or error
-        raise EnvironmentFaultError(
-            f"{path} could not be written ({why}); the one before it is whole"
-        ) from error
+        raise _not_written(home, name, error) from error
     return path
+
+
+def repeat(folder: Path, name: str, other: str) -> None:
+    """Make checkpoint `other` the same as `name`, which was just written: linked, or copied.
+
+    Neither is ever written in place, so two names of one file stay apart from then on.
+
+    Raises:
+        EnvironmentFaultError: the disk is full or the folder cannot be written.
+    """
+    home = folder / "checkpoints"
+    try:
+        for suffix in SUFFIXES:
+            part = home / f"{other}.{suffix}.part"
+            part.unlink(missing_ok=True)
+            _twin(home / f"{name}.{suffix}", part)
+        _settle(home, other)
+    except OSError as error:
+        raise _not_written(home, other, error) from error
+
+
+def _twin(file: Path, other: Path) -> None:
+    try:
+        os.link(file, other)
+    except OSError:  # a file system without links
+        shutil.copyfile(file, other)
+
+
+def _not_written(home: Path, name: str, error: Exception) -> EnvironmentFaultError:
+    for suffix in SUFFIXES:
+        with suppress(OSError):
+            (home / f"{name}.{suffix}.part").unlink(missing_ok=True)
+    why = getattr(error, "strerror", None) or error
+    path = home / f"{name}.safetensors"
+    return EnvironmentFaultError(f"{path} could not be written ({why}); the one before it is whole")
 
 
 def load(folder: Path, name: str = "last") -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -138,11 +168,13 @@ def _packed(held: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, An
     return packed, {"strides": strides, "tied": tied}
 
 
-def _settle(part: Path, final: Path) -> None:
-    with part.open("rb") as held:
+def _settle(home: Path, name: str) -> None:
+    """Both files under their names; the one that a resume reads is on the disk before."""
+    with (home / f"{name}.safetensors.part").open("rb") as held:
         os.fsync(held.fileno())
-    part.replace(final)
-    _flushed(final.parent)
+    for suffix in SUFFIXES:
+        (home / f"{name}.{suffix}.part").replace(home / f"{name}.{suffix}")
+    _flushed(home)
 
 
 def _flushed(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """What a training leaves as it goes: scalars, evaluations, the two checkpoints."""
 
 import math
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -88,8 +89,9 @@ class Log:
         self._aux.clear()
         if math.isfinite(found.loss) and (self.best is None or found.loss < self.best.loss):
             self.best = found
-            self.save("best")
-        self.save("last")
+            self.save("best", "last")
+        else:
+            self.save("last")
         return found
 
     @property
@@ -101,8 +103,14 @@ class Log:
         since = [e for e in self.evaluations if e.step > self.best.step]
         return len(since) >= patience
 
-    def save(self, name: str) -> None:
-        """Write a checkpoint; one that fails is an event, the old one stays, the next may work."""
+    def save(self, name: str, *same: str) -> None:
+        """Write a checkpoint; one that fails is an event, the old one stays, the next may work.
+
+        Args:
+            name: last or best.
+            same: other names of it.
+        """
+        began = time.monotonic()
         if not self.job.ranks.first or not self._good:
             return
         averages = self.average.held if self.average is not None else {}
@@ -121,11 +129,15 @@ class Log:
                 last,
                 checkpoint.State(held.tensors, about),
             )
+            for other in same:
+                checkpoint.repeat(self.job.folder, name, other)
         except EnvironmentFaultError as error:
             self._failed = error
             self._event("warning", {"step": self.step, "text": str(error)})
         else:
             self._failed = None
+            spent = time.monotonic() - began
+            self._event("checkpoint", {"step": self.step, "name": name, "seconds": encode(spent)})
 
     def moved(self, names: tuple[str, ...]) -> None:
         """Frozen weights that changed all the same: only a user's own code can do that."""

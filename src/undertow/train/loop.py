@@ -219,7 +219,6 @@ def _loss(
     out: Tensor, heads: dict[str, Tensor], micro: Micro, how: How
 ) -> tuple[Tensor, Tensor | float]:
     """(main loss, weighted auxiliary losses), both in fp32."""
-
     extra: Tensor | float = 0.0
     for head in heads.values():
         extra = extra + how.aux_weight * _one(head, micro, how)

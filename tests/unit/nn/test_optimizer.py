@@ -10,7 +10,7 @@ from torch import nn, optim
 from undertow.core.errors import UsageError
 from undertow.core.plan import TrainChoices
 from undertow.core.record import OptimizerFacts
-from undertow.nn.optimizer import facts, from_choices, remake, scaled
+from undertow.nn.optimizer import can_fuse, facts, from_choices, remake, scaled
 
 
 def net() -> Any:
@@ -116,3 +116,30 @@ def test_an_optimiser_in_numbers() -> None:
     adam = optim.AdamW(net().parameters(), lr=torch.tensor(0.25), weight_decay=0.0, foreach=False)
     assert facts(adam) == OptimizerFacts("adamw", 0.25)
     assert facts(adam).adaptive
+
+
+@pytest.mark.parametrize("word", ["sgd", "adam"])
+def test_one_kernel_takes_the_same_steps_as_torchs_own_also_in_channels_last(word: str) -> None:
+    """The kernel walks memory: a gradient of another layout than its weight would be misread."""
+    ends = []
+    for fused in (None, True):
+        torch.manual_seed(0)
+        made: Any = nn.Sequential(nn.Conv2d(3, 5, 3), nn.Flatten(), nn.LazyLinear(2)).double()
+        x = torch.randn(4, 3, 6, 6, dtype=torch.float64)
+        made(x)
+        made.to(memory_format=torch.channels_last)
+        choices = TrainChoices(word, lr=0.1, momentum=0.9, l2=0.01)
+        optimizer = from_choices(choices, made.parameters(), fused=fused)
+        for _ in range(5):
+            optimizer.zero_grad()
+            made(x.to(memory_format=torch.channels_last)).square().mean().backward()
+            optimizer.step()
+        ends.append(made[0].weight.detach().clone())
+    torch.testing.assert_close(ends[0], ends[1], rtol=1e-7, atol=1e-9)
+
+
+def test_fp16_takes_torchs_own_steps() -> None:
+    made = net()
+    assert can_fuse(made, "bf16")
+    assert not can_fuse(made, "fp16")
+    assert not can_fuse(made.to("meta"), "fp32")

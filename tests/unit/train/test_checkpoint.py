@@ -81,3 +81,24 @@ def test_a_file_in_the_way_is_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").write_text("")
     with pytest.raises(EnvironmentFaultError, match="could not be written"):
         checkpoint.save(tmp_path, "last", net(), None, 0, None)
+
+
+def test_one_state_under_two_names_and_the_next_one_leaves_the_other_alone(tmp_path: Path) -> None:
+    made = net()
+    checkpoint.save(tmp_path, "best", made, PLAN, 3, FOUND)
+    checkpoint.repeat(tmp_path, "best", "last")
+    assert checkpoint.load(tmp_path, "last")[1]["step"] == 3
+    checkpoint.save(tmp_path, "last", made, PLAN, 4, FOUND)
+    steps = [checkpoint.load(tmp_path, name)[1]["step"] for name in ("best", "last")]
+    assert steps == [3, 4]
+    assert not list((tmp_path / "checkpoints").glob("*.part"))
+
+
+def test_two_names_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(file: Path, other: Path) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr("os.link", none)
+    path = checkpoint.save(tmp_path, "best", net(), PLAN, 3, FOUND)
+    checkpoint.repeat(tmp_path, "best", "last")
+    assert path.with_name("last.safetensors").read_bytes() == path.read_bytes()
