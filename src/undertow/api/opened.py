@@ -112,6 +112,11 @@ def _inputs(
         how = replace(how, std=_each("std", std, how.channels))
     if (how.mean is None) != (how.std is None):
         raise UsageError("--mean and --std go together; give both, one number a channel")
+    if how.mean is not None and len(how.mean) != how.channels:
+        raise UsageError(
+            f"--size {size} has {how.channels} channels and the preprocessing {len(how.mean)};"
+            " give --mean and --std too, one number a channel"
+        )
     return how if range is None else replace(how, range=_ends(range))
 
 

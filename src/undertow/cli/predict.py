@@ -79,7 +79,7 @@ def predict(
     items = listed(images)
     source = o.opened(run, given)
     for note in source.notes:
-        tell(note)
+        tell(f"note: {note}")
     tell(f"{source.name}: {source.inputs.words() if source.inputs else 'inputs unknown'}")
     how = How(
         given["top"],

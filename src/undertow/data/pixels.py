@@ -1,6 +1,7 @@
 """Images as a tensor of floats that is made when it is asked for; uint8 underneath."""
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from undertow.data.decode import BadImageError
 
 SMALL = 64  # pixels a side up to which an image is not cut at the border in evaluation
 BORDER = 256 / 224  # shorter side over the centre crop: Krizhevsky et al. 2012, as torchvision
+LONG = 32  # longer side, once resized, over the need, from which only the middle is resized
 STATISTICS = 2000  # images whose mean and deviation stand for all
 
 
@@ -234,9 +236,22 @@ def centred(image: Tensor, size: tuple[int, int], border: float | None = None) -
     border = edge(size) if border is None else border
     factor = max(size[0] * border / height, size[1] * border / width)
     whole = max(size[0], round(height * factor)), max(size[1], round(width * factor))
+    if max(whole) > LONG * max(size):
+        return centred(_middle(image, size, factor), size, border)
     image = resized(image, whole)
     top, left = (whole[0] - size[0] + 1) // 2, (whole[1] - size[1] + 1) // 2
     return image[:, top : top + size[0], left : left + size[1]]
+
+
+def _middle(image: Tensor, size: tuple[int, int], factor: float) -> Tensor:
+    """The middle of a very long image: resized whole it would not fit the memory."""
+    height, width = image.shape[1:]
+    keep = [
+        min(n, math.ceil(2 * need / factor) + 2)
+        for n, need in zip((height, width), size, strict=True)
+    ]
+    top, left = (height - keep[0]) // 2, (width - keep[1]) // 2
+    return image[:, top : top + keep[0], left : left + keep[1]]
 
 
 def _made(made: Any, shape: torch.Size) -> Tensor:

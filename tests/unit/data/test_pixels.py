@@ -115,3 +115,13 @@ def test_digests_see_names_sizes_labels_and_picks(tmp_path: Path) -> None:
     assert (
         Pixels(listed(tmp_path, (0, 0, 1, 1)), torch.arange(4), 3, (8, 8)).digest() != one.digest()
     )
+
+
+@pytest.mark.parametrize("shape", [(3, 2, 60_000), (3, 60_000, 1), (1, 3, 9_001)])
+def test_very_long_images_are_cut_before_they_are_resized(shape: tuple[int, ...]) -> None:
+    image = torch.zeros(shape, dtype=torch.uint8)
+    axis = shape.index(max(shape))
+    image.narrow(axis, shape[axis] // 3, shape[axis] // 3).fill_(200)
+    made = centred(image, (64, 48), 256 / 224)  # whole it would be gigabytes
+    assert made.shape == (shape[0], 64, 48)
+    assert int(made.min()) == 200
