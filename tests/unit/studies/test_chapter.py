@@ -41,6 +41,11 @@ def test_every_number_was_measured(name: str) -> None:
     assert set(re.findall(r"\[([a-z]+(?:-[a-z]+)*)\]", text)) <= set(stored())
 
 
+@pytest.mark.parametrize("name", chapter.CHAPTERS)
+def test_a_chapter_fits_a_terminal_of_80_columns(name: str) -> None:
+    assert max(map(len, explain(name).splitlines())) <= 80
+
+
 def test_all_claims_are_told_somewhere() -> None:
     assert sorted(c for rows in ROWS.values() for c in rows) == sorted(CLAIMS)
 
