@@ -79,7 +79,7 @@ def about(source: Opened) -> dict[str, Any]:
     """What stands beside an exported net: how images become inputs, classes, loss, plan."""
     plan = source.plan
     if plan is not None:
-        plan = replace(plan, choices=replace(plan.choices, aux=0))
+        plan = replace(plan, choices=replace(plan.choices, aux=0), data="")  # no one's own path
     return {
         "preprocessing": None if source.inputs is None else source.inputs.told(),
         "classes": list(source.names),

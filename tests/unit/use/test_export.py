@@ -93,6 +93,7 @@ def test_onnx_has_a_free_batch_and_says_what_it_is(home: Path, made: Exported) -
     told = json.loads({p.key: p.value for p in held.metadata_props}["undertow"])
     assert told == json.loads(made.beside.read_text())
     assert (told["classes"], told["loss"]) == (["cat", "dog"], "cross-entropy")
+    assert str(home) not in json.dumps(told)  # where the data lie is nobody's business
     assert held.graph.input[0].type.tensor_type.shape.dim[0].dim_param
     assert by_onnx(made.file, torch.randn(7, 3, 16, 16)).shape == (7, 2)
     assert [p.name for p in home.iterdir() if p.name.startswith(".")] == []
