@@ -12,6 +12,7 @@ from torch import Tensor
 from tests.unit.data.pictures import classes
 from undertow.api.diagnose import diagnose
 from undertow.api.train import train
+from undertow.api.transfer import words
 from undertow.core.errors import UsageError
 from undertow.models import build, checkpoints
 from undertow.report.report import Report
@@ -236,3 +237,15 @@ def test_a_head_that_does_not_move_in_its_epoch_is_a_finding(tmp_path: Path) -> 
     assert (found.id, found.layers) == ("UT109", ("head",))
     assert "the head trained alone for 26 steps" in found.says
     assert not tuned("fine", 0.1).symptoms
+
+
+def test_what_a_program_gives_becomes_the_plans_words() -> None:
+    given = {
+        "freeze": ["stem", "layer1.*"], "unfreeze": {1: "layer4", 2: "layer3"},
+        "layer_lr": slice(1e-4, 1e-2), "weights": Path("w.pth"), "lr": 0.1,
+    }  # fmt: skip
+    assert words(given) == {
+        "freeze": "stem,layer1.*,", "unfreeze": "1:layer4,2:layer3", "layer_lr": (1e-4, 1e-2),
+        "weights": "w.pth", "lr": 0.1,
+    }  # fmt: skip
+    assert words({"freeze": "body", "unfreeze": "1:all"}) == {"freeze": "body", "unfreeze": "1:all"}
