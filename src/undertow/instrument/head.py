@@ -14,6 +14,7 @@ from undertow.nn.optimizer import facts
 from undertow.record.schema import as_written
 
 TREND = "progress judged by trend"
+UNSTEPPED = "no optimiser of this net has stepped yet, so nothing can be judged"
 UNSEEN = "layers not measured: no call of the net was seen; watch the module that training calls"
 
 
@@ -66,6 +67,8 @@ class Head:
 
     def _said(self, steps: int) -> tuple[str, ...]:
         said = [*self._guard.notes, *self._probe.notes]
+        if not steps:
+            said.append(UNSTEPPED)
         if steps > 1 and not self._probe.layers:
             said.append(UNSEEN)
         if self.const_loss is None and steps:

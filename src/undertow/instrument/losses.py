@@ -234,5 +234,6 @@ class _BackwardMode(TorchFunctionMode):
 
 def mean(values: list[Tensor | float]) -> float | None:
     """The mean of the losses of a step's micro-batches; None for none."""
-    found = [float(v) for v in values]
-    return sum(found) / len(found) if found else None
+    if len(values) < 2:
+        return float(values[0]) if values else None
+    return sum(map(float, values)) / len(values)

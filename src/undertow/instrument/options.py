@@ -61,10 +61,15 @@ def verify(net: object, budget: float, every: int | None) -> None:
     """Pass what a watch can use.
 
     Raises:
-        UsageError: no module, or a budget or interval that is not positive.
+        UsageError: no module, one on `meta`, or a budget or interval that is not positive.
     """
     if not isinstance(net, nn.Module):
         raise UsageError(f"net is a {type(net).__name__}; give the torch.nn.Module that trains")
+    if any(p.is_meta for p in net.parameters()):
+        raise UsageError(
+            f"{type(net).__name__} is on the meta device, where nothing can be measured; build it "
+            "with real weights first"
+        )
     if not 0 < budget <= 1:
         raise UsageError(f"budget={budget} is no share of a step's time; give 0.01 for 1 %")
     if every is not None and every < 1:

@@ -79,6 +79,7 @@ class Watch:
         self._depth, self._step, self._bad = 0, start or 0, False
         self._known: Scalars | None = None
         self._open: _Step | None = None
+        self._rate: Any = None  # the optimiser's own value, whose rounding is kept
         self._lr: float | None = None
         if given:
             self._head.optimizer(given[0])
@@ -192,7 +193,8 @@ class Watch:
             if self._step == 0:
                 self._head.optimizer(optimizer)
             rate = optimizer.param_groups[0]["lr"]
-            self._lr = rate.item() if isinstance(rate, Tensor) else float(rate)
+            if rate is not self._rate or isinstance(rate, Tensor):
+                self._rate, self._lr = rate, rounded(float(rate))
             self._sampler.before(optimizer)
 
     def _after(self, late: bool) -> None:
@@ -259,7 +261,7 @@ class Watch:
     # Data
 
     def _scalars(self, step: _Step) -> Scalars:
-        loss, lr, known = _rounded(mean(step.losses)), _rounded(step.lr), self._known
+        loss, lr, known = _rounded(mean(step.losses)), step.lr, self._known
         if known is None or known.step != step.number:
             return Scalars(step.number, loss, lr, _rounded(step.grad_norm))
         lr = known.lr if lr is None else lr

@@ -2,7 +2,8 @@
 
 import copy
 import zlib
-from typing import TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -14,24 +15,54 @@ MATRIX = 2  # dimensions from which on a parameter is drawn; biases and scales a
 
 
 def copied(net: N) -> N:
-    """A deep copy. Tensors a module computed and kept (old-style weight norm) are copied as values.
+    """A copy that shares no tensor with the net.
+
+    A deep copy where one can be made. Else module by module: tensors that were computed and kept
+    (old-style weight norm, caches) are copied as values, and what has no copy and holds no tensor
+    (a lock, a connection) is shared.
 
     Raises:
-        UsageError: a part that cannot be copied: an open file, a lock, a generator.
+        UsageError: a part that a pass would use up: an open file, a generator.
     """
-    memo = {id(t): t.detach().clone() for m in net.modules() for t in _computed(m)}
+    values: dict[int, Any] = {
+        id(t): t.detach().clone() for m in net.modules() for t in _computed(m)
+    }
     try:
-        return copy.deepcopy(net, memo)
-    except Exception as error:  # whatever a user's own part raises
-        raise UsageError(
-            f"{type(net).__name__} cannot be copied ({type(error).__name__}: {error}); what is "
-            "tried is tried on copies only: keep open files, locks and generators out of the module"
-        ) from error
+        return copy.deepcopy(net, dict(values))
+    except Exception:  # whatever a user's own part raises
+        memo = dict(values)  # the first one holds half-made copies
+        for part in reversed(list(net.modules())):  # inner ones first: outer ones find them
+            memo[id(part)] = _by_parts(part, memo)
+    made: N = memo[id(net)]
+    return made
 
 
-def _computed(module: nn.Module) -> list[Tensor]:
-    held = [*vars(module).values(), *module._buffers.values()]
-    return [t for t in held if isinstance(t, Tensor) and not t.is_leaf]
+def _by_parts(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
+    made = type(module).__new__(type(module))
+    for name, value in vars(module).items():
+        made.__dict__[name] = _part(f"{type(module).__name__}.{name}", value, memo)
+    return made
+
+
+def _part(where: str, value: Any, memo: dict[int, Any]) -> Any:
+    try:
+        return copy.deepcopy(value, memo)
+    except Exception as error:
+        if isinstance(value, Iterator | Mapping | list | tuple | set | Tensor):
+            raise UsageError(
+                f"{where} cannot be copied ({type(error).__name__}: {error}); what is tried is "
+                "tried on copies only: keep open files and generators out of the module"
+            ) from error
+        return value
+
+
+def _computed(module: nn.Module) -> Iterator[Tensor]:
+    """Tensors of a graph that a module holds, in lists and mappings too."""
+    for held in (*vars(module).values(), module._buffers):
+        parts = held.values() if isinstance(held, Mapping) else held
+        for t in parts if isinstance(held, Mapping | list | tuple) else (held,):
+            if isinstance(t, Tensor) and not t.is_leaf:
+                yield t
 
 
 def redrawn(net: N, seed: int) -> N:

@@ -42,7 +42,9 @@ def measure(case: Case, *, probe_steps: int = 50, deadline: Deadline) -> Record:
     if case.optimizer is not None:
         own = optimizers.facts(_optimizer(case, make, net), case.clip_norm)
         record = replace(record, optimizer=own)
-    if not math.isfinite(record.first_loss or 0.0) or not _has_gradient(net):
+    if not _has_gradient(net):
+        return as_written(replace(record, static=(*record.static, static.no_gradient())))
+    if not math.isfinite(record.first_loss or 0.0):
         return as_written(record)
     tiers.clip(net, case.clip_norm)
     points = tiers.line(case, net, make, deadline)

@@ -56,6 +56,12 @@ def after_loss(case: Case, loss: Tensor) -> Iterator[Symptom]:
         yield found("loss-mismatch", said, (seen("labels", float(y.max()), 1.0),))
 
 
+def no_gradient() -> Symptom:
+    """The loss has a graph, and none of the net's parameters is in it."""
+    said = "no gradient reaches any parameter: the loss is not computed from the net's output"
+    return found("loss-mismatch", said, ())
+
+
 def symmetric(net: nn.Module) -> Iterator[Symptom]:
     """Weights with two equal rows that also receive equal gradients: they never part."""
     for path, module in net.named_modules():

@@ -670,3 +670,43 @@ def test_a_net_that_learns_by_heart_is_called_overfit() -> None:
             with torch.no_grad():
                 w.validation(nn.functional.cross_entropy(model(x[16:]), y[16:]))
     assert [s.name for s in w.report().symptoms] == ["overfit"]
+
+
+# Bad input
+
+
+def test_steps_without_a_backward_pass_are_a_finding() -> None:
+    model, criterion = net(), nn.CrossEntropyLoss()
+    optimizer = sgd(model)
+    with Watch(model, optimizer=optimizer, loss=criterion, judge=diagnose) as w:
+        for _ in range(5):
+            criterion(model(X), Y)
+            optimizer.step()
+    (symptom,) = w.report().symptoms
+    assert symptom.id == "UT106"
+    assert "nothing went backwards" in symptom.says
+
+
+def test_a_batch_that_is_not_finite_is_told_as_such() -> None:
+    model, criterion = net(), nn.CrossEntropyLoss()
+    optimizer = sgd(model)
+    with Watch(model, optimizer=optimizer, loss=criterion, judge=diagnose) as w:
+        optimizer.zero_grad()
+        criterion(model(X * math.nan), Y).backward()
+        optimizer.step()
+    (symptom,) = w.report().symptoms
+    assert symptom.says == "the batch of step 0 holds NaN or Inf before the first layer"
+
+
+def test_a_loop_that_never_steps_is_told() -> None:
+    model = net()
+    with Watch(model, judge=diagnose) as w:
+        model(X)
+    assert any("stepped" in note for note in w.report().notes)
+
+
+def test_a_net_on_meta_is_refused() -> None:
+    with torch.device("meta"):
+        model = nn.Linear(2, 2)
+    with pytest.raises(UsageError, match="meta"):
+        Watch(model, judge=diagnose)

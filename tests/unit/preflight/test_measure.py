@@ -330,3 +330,14 @@ def test_a_loss_of_several_parts_in_a_step_is_not_known() -> None:
     with guarded(0):
         record = measure(make_case(Named(), [batch], step=step), deadline=Deadline(60))
     assert record.const_loss is None
+
+
+def test_a_loss_that_does_not_come_from_the_net_is_told() -> None:
+    def apart(net: nn.Module, batch: Any) -> Tensor:
+        net(batch[0])
+        return torch.ones((), requires_grad=True) * 2
+
+    report = ut.check(nn.Linear(6, 3), (X, Y), step=apart, counterfactuals=False)
+    (symptom,) = report.symptoms
+    assert symptom.id == "UT202"
+    assert "no gradient reaches any parameter" in symptom.says

@@ -41,6 +41,9 @@ def _seen(record: Record, symptoms: Sequence[Symptom]) -> Iterator[Evidence]:
         yield Evidence("update_ratio", "", 0, moves, HARD)
     if moves is not None and moves < NOTHING and not any(s.name in FROZEN for s in symptoms):
         yield Evidence("update_ratio", "", 0, moves, NOTHING)
+    late = next((s.since for s in symptoms if s.name == "non-finite" and s.since > 0), None)
+    if record.kind == "run" and late is not None and moves is not None:
+        yield Evidence("finite_steps", "", late, float(late))
     best = line_best(record)
     off = too_high(record, symptoms) is not None or too_low(record, symptoms) is not None
     if best is not None and best != 1 and off:
@@ -50,6 +53,8 @@ def _seen(record: Record, symptoms: Sequence[Symptom]) -> Iterator[Evidence]:
 def _words(e: Evidence) -> str:
     if e.stat == "stability":
         return f"lr·λ is {e.value:.3g} times what a stable step allows; limit {e.limit:g}"
+    if e.stat == "finite_steps":
+        return f"every number was finite before step {e.step}: the start was sound"
     if e.stat == "line_best":
         return f"a step of {e.value:g} times the rate lowers the loss most"
     side = "more" if e.limit is not None and e.value > e.limit else "less"

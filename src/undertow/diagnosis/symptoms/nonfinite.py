@@ -29,6 +29,8 @@ def _in_layers(record: Record) -> Symptom | None:
     for snap in record.snapshots:
         for side, stats in SIDES:
             path = _origin(record, snap, stats, backward=side == "gradient")
+            if path is not None and side == "output" and _from_data(record):
+                return _of_data(snap.step)
             if path is not None:
                 return _symptom(record, snap, path, side, stats)
     return None
@@ -58,6 +60,17 @@ def _symptom(
     says = f"the {side} at {path} is {value} at step {snap.step}, the first one{before}"
     seen = (Evidence(stats[0], path, snap.step, value),)
     return Symptom("UT108", "non-finite", (path,), snap.step, seen, says)
+
+
+def _from_data(record: Record) -> bool:
+    """Whether the first number that was not finite stood in the net's input."""
+    return dict(record.facts).get("origin", "").startswith("input ")
+
+
+def _of_data(step: int) -> Symptom:
+    seen = (Evidence("input_max", "", step, math.nan),)
+    says = f"the batch of step {step} holds NaN or Inf before the first layer"
+    return Symptom("UT108", "non-finite", (), step, seen, says)
 
 
 def _in_loss(record: Record) -> Symptom | None:

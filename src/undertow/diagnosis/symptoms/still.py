@@ -22,6 +22,8 @@ ROLES = ("hidden", "head", "norm")
 def zero_gradient(record: Record) -> Iterator[Symptom]:
     """Weight gradients of exactly 0, of all layers or of some; frozen ones are not measured.
 
+    Steps that find no gradient anywhere, and move nothing, count as well.
+
     Before training there is one row only. A net may start from a zero on purpose (a gain or a
     head of 0, which the first step moves): unless all is zero or the probe steps fail, a note.
     """
@@ -34,9 +36,10 @@ def zero_gradient(record: Record) -> Iterator[Symptom]:
     everything = len(layers) == measured
     who = "every weight" if everything else f"the weight of {_named(layers)}"
     note = record.kind == "check" and not everything and learned(record) is not False
-    yield Symptom(
-        "UT106", "zero-gradient", layers, since, seen, f"the gradient of {who} is exactly 0", note
-    )
+    says = f"the gradient of {who} is exactly 0"
+    if not record.profile("wgrad_l2", record.snapshots[-1], ROLES):
+        says = "no gradient arrives at any weight: nothing went backwards through the net"
+    yield Symptom("UT106", "zero-gradient", layers, since, seen, says, note)
 
 
 @rule(
@@ -66,6 +69,9 @@ def unchanged_parameters(record: Record) -> Iterator[Symptom]:
 
 def _zeros(record: Record, snap: Snapshot) -> tuple[tuple[str, ...], int] | None:
     grads = record.profile("wgrad_l2", snap, ROLES)
+    if not grads:
+        still = record.profile("update_ratio", snap, ROLES)
+        return (tuple(still), len(still)) if still and not any(still.values()) else None
     zero = tuple(path for path, g in grads.items() if g == 0)
     return (zero, len(grads)) if zero else None
 
