@@ -1,8 +1,15 @@
-"""One image file as uint8: limits first, then EXIF, modes, and for training a scaled decode."""
+"""One image file as uint8: limits first, then EXIF, modes, and for training a scaled decode.
+
+Where simplejpeg is installed it decodes plain JPEGs: the same pixels in less time.
+"""
 
 import warnings
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +20,7 @@ from undertow.core.errors import UndertowError
 
 MOST = 89_478_485  # pixels, Pillow's own first limit: 256 MiB as RGB; more is a bomb or a map
 DRAFT = 2  # times the need from which a JPEG is decoded at a reduced scale, in training only
+ORIENTATION = 0x0112  # tag of EXIF
 DEEP = 257  # 16-bit levels of one 8-bit level: 65535 / 255
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
 GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
@@ -45,7 +53,7 @@ def header(path: Path) -> Header:
         BadImageError: no image, or more pixels than the limit.
     """
     with _opened(path) as image:
-        turned = image.getexif().get(0x0112, 1) not in (0, 1)
+        turned = image.getexif().get(ORIENTATION, 1) not in (0, 1)
         return Header(image.format or "", image.mode, *image.size, turned)
 
 
@@ -65,12 +73,34 @@ def decode(path: Path, channels: int, need: int | None = None) -> Tensor:
         try:
             if need is not None and min(image.size) >= DRAFT * need:
                 image.draft("RGB" if channels == 3 else "L", (need, need))
-            upright = ImageOps.exif_transpose(image)
-            array = np.array(converted(upright, channels))
+            elif (found := _fast(path, image, channels)) is not None:
+                return found
+            ImageOps.exif_transpose(image, in_place=True)  # else it copies every image
+            array = np.array(converted(image, channels))
         except (OSError, SyntaxError, ValueError, MemoryError, IndexError, TypeError) as error:
             raise BadImageError(f"{path}: {error}") from error
     tensor = torch.from_numpy(array)
     return tensor.unsqueeze(0) if tensor.ndim == 2 else tensor.permute(2, 0, 1)
+
+
+@cache
+def decoder() -> Any:
+    """simplejpeg, where it is installed (the extra `fast`); None: Pillow reads every image."""
+    return import_module("simplejpeg") if find_spec("simplejpeg") else None
+
+
+def _fast(path: Path, image: Image.Image, channels: int) -> Tensor | None:
+    """An upright JPEG in the mode wanted by simplejpeg, pixels as Pillow's; None: not for it."""
+    made, mode = decoder(), "RGB" if channels == 3 else "L"
+    if made is None or image.format != "JPEG" or image.mode != mode:
+        return None
+    if image.getexif().get(ORIENTATION, 1) not in (0, 1):
+        return None
+    try:
+        array = made.decode_jpeg(path.read_bytes(), "RGB" if channels == 3 else "GRAY")
+    except ValueError:  # damaged: Pillow says how, or reads it all the same
+        return None
+    return torch.from_numpy(array).permute(2, 0, 1)
 
 
 def picture(path: Path) -> Image.Image:

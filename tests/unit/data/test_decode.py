@@ -91,3 +91,44 @@ def test_a_bomb_is_refused_before_it_is_decoded(
     monkeypatch.setattr(module, "MOST", 100)
     with pytest.raises(BadImageError, match="30x24 is more than the limit of 100"):
         header(save(tmp_path / "a.png"))
+
+
+def test_simplejpeg_reads_a_jpeg_as_pillow_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("simplejpeg", reason="the extra fast is not installed")
+    path = tmp_path / "a.jpg"
+    smooth = np.asarray(Image.fromarray(colours()).resize((90, 70)))
+    Image.fromarray(smooth).save(path, quality=90)
+    calls: list[str] = []
+    real = module.decoder()
+
+    class Counted:
+        def decode_jpeg(self, data: bytes, mode: str) -> np.ndarray:
+            calls.append(mode)
+            return real.decode_jpeg(data, mode)
+
+    monkeypatch.setattr(module, "decoder", Counted)
+    fast = decode(path, 3)
+    assert calls == ["RGB"]
+    plain = torch.from_numpy(np.asarray(Image.open(path)).copy()).permute(2, 0, 1)
+    assert int((fast.int() - plain.int()).abs().max()) <= 1
+    decode(path, 1)  # colour as grey: Pillow's own weights
+    assert calls == ["RGB"]
+
+
+def test_a_damaged_jpeg_is_told_in_pillows_words_by_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refusing:
+        def decode_jpeg(self, data: bytes, mode: str) -> np.ndarray:
+            raise ValueError("Premature end of JPEG file")
+
+    path = tmp_path / "a.jpg"
+    Image.fromarray(colours()).save(path)
+    whole = path.read_bytes()
+    monkeypatch.setattr(module, "decoder", Refusing)
+    assert decode(path, 3).shape == (3, 24, 30)
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BadImageError, match=r"a\.jpg: image file is truncated"):
+        decode(path, 3)
