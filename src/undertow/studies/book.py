@@ -20,6 +20,7 @@ the command that repeats it. The pages are written from the stored results by
 
     undertow study all --stored --book docs/book"""
 TAUGHT = ("A3", "F2", "G16", "G18", "R5", "S3")  # where common teaching says otherwise
+QUICK = "The quick form, of five seeds; the full form of ten has not been run yet.\n"
 DIFFERS = "Common teaching says otherwise."
 
 
@@ -74,6 +75,7 @@ def page(result: Result, *, drawn: bool = False) -> str:
         *(_claim(claim, result) for claim in result.claims),
         "## Repeat it\n",
         f"    {result.command}\n",
+        *([QUICK] if result.form == "quick" and not result.exact and not result.on else []),
         f"{seeds}; {versions}; {result.hardware}; {result.date}; {result.seconds:g} s\n",
     ]
     return "\n".join(parts + ([f"Source: {result.source}\n"] if result.source else []))
@@ -115,21 +117,33 @@ def _sentence(text: str) -> str:
 
 
 def index(results: Sequence[Result]) -> str:
-    """The first page: what the book is, chapters, studies, claims, and where teaching differs."""
-    lines = ["# The evidence book", "", ABOUT, "", "## Chapters", ""]
-    lines += [f"- [{name}](chapter-{name}.md)" for name in CHAPTERS]
-    lines += _taught(results)
+    """The first page: what the book is, chapters, studies, claims, and where teaching differs.
+
+    Of a user's network it lists what was asked; the book's own claims are not judged by that.
+    """
+    own = results[0].on if results else ""
+    lines = [f"# Studies asked of {own}", ""] if own else ["# The evidence book", "", ABOUT, ""]
+    lines += ["## Chapters", "", *(f"- [{name}](chapter-{name}.md)" for name in CHAPTERS)]
+    lines += [] if own else _taught(results)
     lines += ["", "## Studies", "", "| study | question | verdicts |", "|---|---|---|"]
     for r in results:
         words = ", ".join(f"{c.id} {c.verdict}" for c in r.claims)
         lines.append(f"| [{r.study}]({r.study}.md) | {r.question} | {words} |")
-    found = {c.id: (r.study, c.verdict) for r in results for c in r.claims}
-    lines += ["", "## Claims", "", "| id | claim | answer |", "|---|---|---|"]
-    for row in coverage():
-        study, word = found.get(row.id, ("", row.text or "not in this book"))
-        link = f"{word} ([{study}]({study}.md))" if study else word
-        lines.append(f"| {row.id} | {row.says} | {link} |")
+    lines += [] if own else _claims(results)
     return "\n".join(lines) + "\n"
+
+
+def _claims(results: Sequence[Result]) -> list[str]:
+    """Every claim of the book with all its answers."""
+    found: dict[str, list[str]] = {}
+    for r in results:
+        for c in r.claims:
+            found.setdefault(c.id, []).append(f"{c.verdict} ([{r.study}]({r.study}.md))")
+    lines = ["", "## Claims", "", "| id | claim | answer |", "|---|---|---|"]
+    for row in coverage():
+        answer = ", ".join(found.get(row.id, [row.text or "not in this book"]))
+        lines.append(f"| {row.id} | {row.says} | {answer} |")
+    return lines
 
 
 def _taught(results: Sequence[Result]) -> list[str]:

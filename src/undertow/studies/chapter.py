@@ -29,8 +29,9 @@ NOT_YET = "not measured yet"
 READING = """How to read a line of the list: after *difference* stand the mean difference of the
 two conditions over paired seeds and its 99 % interval, after *margin* the smallest difference that
 counts, fixed before the first run, after *n* the seeds. A claim is **supported** where every
-condition holds so, **refuted** where each is shown the other way round or absent, **depends** where some hold
-and some do not, **inconclusive** where the seeds do not tell. A decade is a factor of ten."""
+condition holds so, **refuted** where each is shown the other way round or absent, **depends** where
+some hold and some do not, **inconclusive** where the seeds do not tell. A decade is a factor of
+ten."""
 MARK = re.compile(r"\{\{(.+?)\}\}")
 
 

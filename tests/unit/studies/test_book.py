@@ -1,6 +1,7 @@
 """The book: a page a study with its figure, the chapters, and an index that leads to all."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,15 @@ def test_pages_figures_and_links(tmp_path: Path) -> None:
             assert (tmp_path / "out" / link).is_file()
     stored = (tmp_path / "out" / "toy.json").read_text(encoding="utf-8")
     assert from_json(stored).to_json() == result.to_json()
+
+
+def test_the_index_of_a_users_network_judges_no_claim_of_the_book() -> None:
+    result = replace(engine.run(TOY, range(5)), on="net.py:build")
+    text = book.index([result])
+    assert text.startswith("# Studies asked of net.py:build")
+    assert "## Claims" not in text
+    assert "has not been run yet" not in book.page(result)
+    assert "has not been run yet" in book.page(replace(result, on=""))
 
 
 def test_a_bar_in_a_fact_does_not_break_the_table() -> None:
