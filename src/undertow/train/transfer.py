@@ -306,7 +306,7 @@ def schedule(plan: Freezing, lr: float, epochs: int) -> tuple[str, ...]:
     lines = [_line(plan, lr, e) for e in (0, *plan.changes) if e < epochs]
     never = [e for e in plan.changes if e >= epochs]
     if never:
-        lines.append(f"{_when(never[0])}: not reached, as there are {epochs}")
+        lines.append(f"{_when(never[0])}: not reached, training ends {_when(epochs)}")
     return tuple(lines)
 
 

@@ -182,7 +182,7 @@ def test_the_schedule_is_told_before_training_and_kept(tmp_path: Path) -> None:
     assert schedule(found, 0.1, 4) == (
         "from the start: lr of head 0.1; frozen: stem, one, two",
         "after 1 epoch: lr of head 0.05, two 0.005; frozen: stem, one",
-        "after 9 epochs: not reached, as there are 4",
+        "after 9 epochs: not reached, training ends after 4 epochs",
     )
     choices = replace(
         PLAIN, freeze="body", unfreeze="1:two,9:all", unfrozen_lr=0.5, layer_decay=0.1
