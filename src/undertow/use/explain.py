@@ -101,11 +101,12 @@ def _one(
     source: Opened, x: Tensor, named: tuple[str, str], target: int | None, wish: Wish
 ) -> Explained:
     name, stem = named
-    cam = gradcam(source.net, x, target, wish.layer)
-    heat = cam.sized((x.shape[2], x.shape[3]))
+    device = next((p.device for p in source.net.parameters()), x.device)
+    cam = gradcam(source.net, x.to(device), target, wish.layer)
+    heat = cam.sized((x.shape[2], x.shape[3])).cpu()
     files = [saved(pictures.beside(shown(source, x[0]), heat), wish.out / f"{stem}-gradcam.png")]
     if wish.layer is not None:
-        drawn = pictures.maps(maps_of(source.net, x, wish.layer))
+        drawn = pictures.maps(maps_of(source.net, x.to(device), wish.layer))
         files.append(saved(drawn, wish.out / f"{stem}-{wish.layer}.png"))
     label, blank = source.label(cam.target), float(cam.map.max()) == 0
     return Explained(name or stem, label, cam.layer, blank, tuple(files))
