@@ -8,6 +8,7 @@ import pytest
 import undertow as ut
 from tests.unit.cli.command import run
 from tests.unit.data import pictures
+from undertow.record.store import read_events
 from undertow.report.scores import Scores
 
 
@@ -27,6 +28,13 @@ def test_a_run_on_its_own_data_and_on_others(trained: Path) -> None:
     assert found.code == 0
     assert "trained on these samples" in found.out
     assert "24 samples" in found.out
+
+
+def test_image_files_are_read_as_validation_read_them(trained: Path) -> None:
+    held = [e for kind, e in read_events(trained / "run") if kind == "evaluation"]
+    found = Scores.from_json(run("evaluate", str(trained / "run"), "--json").out)
+    assert found.mean_loss == pytest.approx(held[-1]["loss"], rel=1e-5)
+    assert found.accuracy == pytest.approx(held[-1]["accuracy"])
 
 
 def test_the_page_is_written(trained: Path, tmp_path: Path) -> None:
