@@ -26,6 +26,8 @@ from undertow.use.source import Opened
 
 PRECISIONS = ("fp32", "bf16")
 REGRESSION = ("mse", "l1", "huber")
+CACHED = 64  # images of a pass on a CPU, whose maps of 32 px its caches still hold
+IMAGES = 4  # axes of a batch of images
 CONSTANT = 0.95  # share of the guesses in one class that no longer looks at the input
 
 
@@ -37,7 +39,7 @@ class How:
         part: of the data, for the reader.
         crops: of each image, 1 or 10.
         precision: fp32 or bf16.
-        batch: samples of a forward pass; 0 is as many as 64 MiB hold, 512 at most.
+        batch: samples of a forward pass; 0: what 64 MiB hold, at most 64 on a CPU, else 512.
         transform: the user's own pipeline, for a net that was trained through one.
         tell: called with samples done and in all.
     """
@@ -82,7 +84,7 @@ def _checked(how: How, net: nn.Module) -> None:
 def _counted(opened: Opened, read: Samples, how: How) -> tuple[Tally, Aligned | None]:
     data, tally, fit = read.data, None, None
     n = len(data.x)
-    for batch in read.batches(how.batch or _size(data, how.crops)):
+    for batch in read.batches(how.batch or _size(data, how.crops, _device(opened.net))):
         out = _outputs(opened.net, batch, how)
         if tally is None:
             tally, fit = _begun(opened, data, out)
@@ -94,9 +96,10 @@ def _counted(opened: Opened, read: Samples, how: How) -> tuple[Tally, Aligned | 
     return tally, fit
 
 
-def _size(data: Arrays, crops: int) -> int:
+def _size(data: Arrays, crops: int, device: torch.device) -> int:
     values = crops * torch.Size(data.shape).numel()
-    return max(1, min(CHUNK, VALUES // max(1, values)))
+    most = CACHED if device.type == "cpu" else CHUNK
+    return max(1, min(most, VALUES // max(1, values)))
 
 
 def _outputs(net: nn.Module, batch: Batch, how: How) -> Tensor:
@@ -105,7 +108,7 @@ def _outputs(net: nn.Module, batch: Batch, how: How) -> Tensor:
     with ExitStack() as stack:
         stack.enter_context(autocast(how.precision, device)())
         try:
-            out = net(batch.x.to(device))
+            out = net(_placed(batch.x, device))
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             if isinstance(error, UsageError):
                 raise
@@ -115,6 +118,12 @@ def _outputs(net: nn.Module, batch: Batch, how: How) -> Tensor:
         found = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
         raise UsageError(f"the net gives {found}; evaluate needs logits of shape (N, classes)")
     return out.float() if out.ndim > 1 else out.float().unsqueeze(1)
+
+
+def _placed(x: Tensor, device: torch.device) -> Tensor:
+    """On the net's device, images channels last: the faster layout, also of a net that is not."""
+    layout = torch.channels_last if x.ndim == IMAGES else torch.preserve_format
+    return x.to(device, memory_format=layout)
 
 
 def _begun(opened: Opened, data: Arrays, out: Tensor) -> tuple[Tally, Aligned | None]:
