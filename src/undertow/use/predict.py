@@ -16,6 +16,7 @@ from undertow.data.decode import SUFFIXES, BadImageError
 from undertow.train.evaluation import evaluating
 from undertow.use.fast import Ready, ready
 from undertow.use.images import Reader, Transform
+from undertow.use.metrics import probabilities
 from undertow.use.source import Opened
 
 VALUES, MOST = 8 * 3 * 224 * 224, 256  # input values and images of one pass, at most
@@ -181,7 +182,7 @@ def told(source: Opened, out: Tensor, top: int) -> Iterator[Prediction]:
         for row in out.tolist():
             yield Prediction("", values=tuple(row))
         return
-    shares = probabilities(out, source.loss)
+    shares = _shares(out, source.loss)
     if len(source.names) > shares.shape[1]:
         raise UsageError(
             f"{len(source.names)} names of classes for {shares.shape[1]} outputs; give one each"
@@ -196,23 +197,18 @@ def told(source: Opened, out: Tensor, top: int) -> Iterator[Prediction]:
         yield Prediction("", first.label, first.index, first.probability, guesses)
 
 
-def probabilities(out: Tensor, loss: str) -> Tensor:
-    """Logits (N, K) as probabilities (N, classes): sigmoid under bce, else softmax.
-
-    One unit under bce gives two classes.
+def _shares(out: Tensor, loss: str) -> Tensor:
+    """Logits (N, K) as probabilities (N, classes).
 
     Raises:
-        UsageError: one output under another loss.
+        UsageError: one output under another loss than bce.
     """
-    if loss == "bce":
-        share = out.double().sigmoid()
-        return share if share.shape[1] > 1 else torch.cat((1 - share, share), 1)
-    if out.shape[1] == 1:
+    if out.shape[1] == 1 and loss != "bce":
         raise UsageError(
             "the network has one output and nothing says what it means; give --loss bce for the"
             " probability of class 1, or --loss mse for a number"
         )
-    return out.double().softmax(1)
+    return probabilities(out.double(), loss)
 
 
 def _named(made: Any, name: str) -> Prediction:
