@@ -96,18 +96,21 @@ def _lines(axes: Any, result: Result, name: str) -> None:
     from matplotlib import colormaps
 
     colors = colormaps["viridis"]
+    steep = any(v > 0 for a in result.arms for v in dict(a.profiles)[name])
     shades = max(len(result.arms) - 1, 1)
     for at, arm in enumerate(result.arms):
         whole = dict(arm.profiles)[name]
         values = whole[:: math.ceil(len(whole) / POINTS)]
+        values = [v if v > 0 else math.nan for v in values] if steep else values  # underflow
         depth = [i / (len(values) - 1) for i in range(len(values))]
         axes.plot(depth, values, color=colors(0.9 * at / shades), label=arm.arm, linewidth=1.2)
-    above = all(v > 0 for a in result.arms for v in dict(a.profiles)[name])
-    axes.set_yscale("log" if above else "linear")
+    axes.set_yscale("log" if steep else "linear")
     axes.minorticks_off()
     what, over = PROFILES[name]
     axes.set_ylabel(what, fontsize=8)
     axes.set_xticks([0, 1], ["first", "last"], fontsize=8)
-    axes.set_xlabel(f"{over} (seed {result.seeds[0]})", fontsize=8)
+    ends = steep and any(v <= 0 for a in result.arms for v in dict(a.profiles)[name])
+    note = "; a line ends where float32 underflows" if ends else ""
+    axes.set_xlabel(f"{over} (seed {result.seeds[0]}{note})", fontsize=8)
     axes.tick_params(axis="y", labelsize=8)
     axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)

@@ -164,7 +164,7 @@ class Study:
     steps: int = 0
     exact: bool = False
     source: str = ""
-    budget_s: tuple[float, float] = (30.0, 60.0)
+    budget_s: tuple[float, float] = (30.0, 600.0)
     on: str = ""
     identity: str = ""
 
