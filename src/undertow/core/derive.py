@@ -16,6 +16,7 @@ W = 20  # steps: the window of scalar rules
 TREND = 50  # losses: half the steps of the verdict, so that noise does not pass for a fall
 SMOOTH = 10  # steps in the median that smooths a loss
 GUESSING = 0.9  # progress above it is no better than the best constant answer
+RIGHT = 0.25  # share of the way from guessing to all right that counts as answering
 MOVES = 0.02  # share of (loss - best possible) a loss must fall by in W steps to "move"
 VERDICT = 100  # steps: the in-training verdict; earlier alarms are wrong too often
 ONE_BATCH = 0.9  # the probe steps must beat this share of the constant loss
@@ -264,17 +265,37 @@ def one_batch_progress(record: Record) -> float | None:
     return min(losses[-HOLD:]) / base if base > 0 else 0.0
 
 
+def accuracy(record: Record, step: int) -> float | None:
+    """Share of right classes over the last 10 steps up to `step`; None where few were measured."""
+    end = bisect_right(record.metrics, step, key=lambda m: m.step)
+    last = (m for m in record.metrics[max(0, end - SMOOTH) : end] if m.step > step - SMOOTH)
+    seen = [m.accuracy for m in last if m.accuracy is not None]
+    return sum(seen) / len(seen) if len(seen) >= SMOOTH // 2 else None
+
+
+def answers(record: Record, step: int) -> bool | None:
+    """Whether more classes are right than by guessing: above 1/C + .25 (1 - 1/C); None: unknown."""
+    right, classes = accuracy(record, step), record.input.classes
+    if right is None or classes < 2:
+        return None
+    return right >= 1 / classes + RIGHT * (1 - 1 / classes)
+
+
 def stuck(record: Record, step: int) -> bool:
     """The gate: the net makes no progress, so a symptom may be called a finding.
 
     Before training it is the one-batch run; in training `progress` > .9 and a loss that does not
-    move, from step 100 on (by trend alone where the constant loss is unknown).
+    move, from step 100 on (by trend alone where the constant loss is unknown). A loss still above
+    the constant one moves only if the answers do: from a bad start it falls by itself, and a net
+    that is right may be over-confident.
     """
     if record.kind == "check":
         return learned(record) is False
     if step + 1 < VERDICT:
         return False
     share = progress(record, step)
+    if share is not None and share > 1 and answers(record, step) is False:
+        return True
     return (share is None or share > GUESSING) and not moving(record, step)
 
 

@@ -131,8 +131,26 @@ def _born_non_finite(record: Record, symptoms: Sequence[Symptom]) -> str | None:
 
 
 def _input(record: Record, symptoms: Sequence[Symptom]) -> str | None:
-    other = any(s.id == "UT204" and not s.note for s in record.static)  # not as weights expect
-    return "input-scale" if other or raw_input(record) else None
+    """Raw features that harm from the start, or explain alone what is seen.
+
+    They do harm where the first pass explodes or saturates. Where it does neither, a signal lost
+    on the way or a rate that runs off is a fault of its own, and standardising would leave it.
+    """
+    start = first(record)
+    if _unlike(record) or not raw_input(record) or start is None:
+        return _also_input(record, symptoms)
+    harms = _exploding(record, start) or _saturated(record, start)
+    own = _vanishing(record, start) or too_high(record, symptoms)
+    return "input-scale" if harms or not own else None
+
+
+def _also_input(record: Record, symptoms: Sequence[Symptom]) -> str | None:
+    return "input-scale" if _unlike(record) or raw_input(record) else None
+
+
+def _unlike(record: Record) -> bool:
+    """Whether the features are not scaled as the pretrained weights expect them."""
+    return any(s.id == "UT204" and not s.note for s in record.static)
 
 
 def _born(judge: Callable[[Record, Snapshot], str | None]) -> Step:
@@ -257,6 +275,7 @@ STEPS: tuple[Step, ...] = (
     too_high,
     too_low,
     _became,
+    _also_input,
 )
 
 

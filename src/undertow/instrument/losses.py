@@ -34,6 +34,7 @@ class Labels:
     def __init__(self, loss: Loss | str | None) -> None:
         self._loss = loss
         self.word = word_of(loss)
+        self.latest: Tensor | None = None
         self._seen: list[Tensor] = []
         self._count, self._batch = 0, 0
         self._known: tuple[int, float | None] = (0, None)
@@ -47,6 +48,7 @@ class Labels:
 
     def add(self, labels: Any) -> None:
         """Keep a batch's labels while there is room; anything but a tensor is passed over."""
+        self.latest = labels if isinstance(labels, Tensor) else None
         if self._count >= LABELS or not isinstance(labels, Tensor):
             return
         if not labels.ndim or not labels.numel():

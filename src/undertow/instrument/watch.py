@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 
 from undertow.core.codec import rounded
 from undertow.core.record import Cell, Record, Scalars, Snapshot
+from undertow.instrument.accuracy import Guesses, share_right
 from undertow.instrument.findings import Findings
 from undertow.instrument.guard import Guard
 from undertow.instrument.head import Head
@@ -35,6 +36,7 @@ class _Step:
     lr: float | None
     grad_norm: float | None
     snapshot: Snapshot | None
+    guesses: Tensor | None = None
 
 
 class Watch:
@@ -70,6 +72,7 @@ class Watch:
             batch=self._probe.batch,
         )
         self._schedule, self._suspicion = Schedule(budget, every), Suspicion()
+        self._guesses = Guesses(net)
         self._sampler = Sampler(net, self._probe, self._losses, self._schedule)
         base = replace(base, loss=base.loss or word_of(loss))
         self._head = Head(base, self._probe, self._losses, self._guard)
@@ -92,7 +95,7 @@ class Watch:
             self._losses.attach()
             self._sampler.start()
             with self._guard:
-                self._sampler.prepare(self._step)
+                self._prepare()
         return self
 
     def __exit__(
@@ -203,7 +206,7 @@ class Watch:
             self._finish()
             self._close_step(snapshot)
             if not late:
-                self._sampler.prepare(self._step)
+                self._prepare()
         self._findings.deliver()
 
     def _take(self, value: Tensor | float, labels: Any) -> None:
@@ -211,20 +214,26 @@ class Watch:
         if self._losses.tell(value, labels, waiting=waiting) and self._open is not None:
             self._open.losses = [value]
             self._finish()
-            self._sampler.prepare(self._step)
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Put the hooks on that the step about to begin asks for."""
+        self._sampler.prepare(self._step)
+        self._guesses.prepare(self._step)
 
     def _take_off(self) -> None:
         """Take every hook off."""
         self._steps.detach()
         self._losses.detach()
         self._sampler.stop()
+        self._guesses.stop()
 
     # Steps
 
     def _close_step(self, snapshot: Snapshot | None) -> None:
         norm = self._probe.grad_norm if snapshot is not None else None
         losses = self._losses.taken()
-        self._open = _Step(self._step, losses, self._lr, norm, snapshot)
+        self._open = _Step(self._step, losses, self._lr, norm, snapshot, self._guesses.taken())
         self._step += 1
         if losses and all(isinstance(v, float) for v in losses):
             self._finish()
@@ -235,7 +244,7 @@ class Watch:
             return
         done, self._open = self._open, None
         scalars, self._known = self._scalars(done), None
-        self._losses.last_known = bool(done.losses)
+        self._losses.last_known, self._losses.labels.latest = bool(done.losses), None
         self._journal.add(scalars, done.snapshot)
         if done.snapshot is not None:
             self._journal.head(self._written())
@@ -263,7 +272,8 @@ class Watch:
     def _scalars(self, step: _Step) -> Scalars:
         loss, lr, known = _rounded(mean(step.losses)), step.lr, self._known
         if known is None or known.step != step.number:
-            return Scalars(step.number, loss, lr, _rounded(step.grad_norm))
+            right = _rounded(share_right(step.guesses, self._losses.labels.latest))
+            return Scalars(step.number, loss, lr, _rounded(step.grad_norm), right)
         lr = known.lr if lr is None else lr
         rest = known.grad_norm, known.accuracy, known.clipped_norm, known.skipped
         return as_written(Scalars(step.number, loss, lr, *rest))

@@ -6,7 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from tests.cases.records import ADAM, CONST, RAW, SGD, check, falling, layers, line, run, snapshot
+from tests.cases.records import (
+    ADAM,
+    CLASSES,
+    CONST,
+    RAW,
+    SGD,
+    check,
+    falling,
+    layers,
+    line,
+    run,
+    snapshot,
+)
 from undertow.core.derive import (
     across,
     base_rate,
@@ -207,3 +219,26 @@ def test_window_and_largest_update() -> None:
     record = check(update_ratio=[0.5, math.inf, *(0.1,) * 18])
     assert largest_update(record, record.snapshots[0]) == 0.5
     assert largest_update(record, Snapshot(0, ())) is None
+
+
+@pytest.mark.parametrize(
+    ("right", "level", "verdict"),
+    [
+        (0.3, 3.0, True),  # 10 classes: answering starts at .325
+        (0.35, 3.0, False),  # over-confident, and right
+        (0.3, 0.95, False),  # below the constant loss the trend decides
+        (None, 3.0, False),
+    ],
+)
+def test_above_the_constant_loss_the_answers_decide(
+    right: float | None, level: float, verdict: bool
+) -> None:
+    """The loss falls from far above by itself: at chance after 100 steps it is stuck."""
+    slope = 0.05 if level > 1 else 0.002
+    falls = [CONST * (level + slope * (100 - i)) for i in range(101)]
+    record = run(falls)
+    metrics = tuple(replace(m, accuracy=right if m.step > 90 else None) for m in record.metrics)
+    known = replace(record, metrics=metrics, input=replace(record.input, classes=CLASSES))
+    assert stuck(known, 100) is verdict
+    few = tuple(replace(m, accuracy=right if m.step > 96 else None) for m in record.metrics)
+    assert stuck(replace(known, metrics=few), 100) is False

@@ -198,3 +198,22 @@ def test_what_overflows_later_was_not_starved() -> None:
     broken = Symptom("UT108", "non-finite", (), 20, (), "the loss is not finite")
     assert name(record, (broken,))[0] == "lr-high"
     assert name(record, STUCK)[0] == "vanishing"
+
+
+@pytest.mark.parametrize(
+    ("columns", "sick", "also"),
+    [
+        ({"act_rms": [1.0, *(10.0**1.6,) * 19]}, "input-scale", "exploding"),
+        ({"saturated": 0.9}, "input-scale", "saturated"),
+        ({}, "input-scale", None),
+        ({"grad_l2": falling(0.5)}, "vanishing", "input-scale"),
+        ({"line": TOO_FAST}, "lr-high", "input-scale"),
+    ],
+)
+def test_raw_features_are_the_fault_only_where_they_harm(
+    columns: dict[str, Any], sick: str, also: str | None
+) -> None:
+    """A signal lost on the way, or a rate that runs off, is not undone by standardising."""
+    first, others = name(check(input=RAW, **columns), STUCK)
+    assert first == sick
+    assert also is None or also in others
