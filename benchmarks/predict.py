@@ -108,7 +108,7 @@ def others(name: str, net: nn.Module, x: Tensor) -> dict[str, Callable[[], Tenso
 
 @torch.no_grad()
 def peak() -> float:
-    """GFLOP/s of this core in one convolution, fp32: 3x3, 256 to 256, 14 px; best of 30."""
+    """GFLOP/s of a convolution alone, fp32, 3x3, 256 to 256 channels, 14 px: the best of 30."""
     x = torch.randn(1, 256, 14, 14)
     net = nn.Sequential(nn.Conv2d(256, 256, 3, padding=1), nn.AvgPool2d(14), nn.Flatten())
     call = ready(net.eval(), x, "fp32").call
