@@ -100,8 +100,8 @@ def _lines(axes: Any, result: Result, name: str) -> None:
     shades = max(len(result.arms) - 1, 1)
     for at, arm in enumerate(result.arms):
         whole = dict(arm.profiles)[name]
-        values = whole[:: math.ceil(len(whole) / POINTS)]
-        values = [v if v > 0 else math.nan for v in values] if steep else values  # underflow
+        thin = whole[:: math.ceil(len(whole) / POINTS)]
+        values = [math.nan if steep and v <= 0 else v for v in thin]  # underflow
         depth = [i / (len(values) - 1) for i in range(len(values))]
         axes.plot(depth, values, color=colors(0.9 * at / shades), label=arm.arm, linewidth=1.2)
     axes.set_yscale("log" if steep else "linear")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from undertow.core.plan import Plan
 from undertow.studies import engine
 from undertow.studies.own.asked import Ask, On
-from undertow.studies.own.subject import Facts, Subject
+from undertow.studies.own.subject import Facts, Given, Subject
 from undertow.studies.result import Result, stored
 from undertow.studies.study import Arm, Claim, Statistic, Study
 from undertow.studies.verdict import OPEN
@@ -71,6 +71,9 @@ class Form:
     def run(self, subject: Subject, seeds: Sequence[int], way: engine.Way) -> Result:
         """The result; its claims are open where no arm learns that should."""
         result = engine.run(self.study(subject), seeds, way)
+        if isinstance(subject.source.build, Given):  # no command could name it
+            again = f'ut.study("{self.id}", on=net, data=data, seeds={len(seeds)})'
+            result = replace(result, command=again)
         found = [n.mean for a in self.learns if (n := result.arm(a).number("loss"))]
         if not found or min(found) < IDLE:
             return result

@@ -98,6 +98,7 @@ def test_a_live_module_is_left_as_it_was() -> None:
     result = study("dying-relu", on=net, seeds=1)
     assert all(torch.equal(before[k], v) for k, v in net.state_dict().items())
     assert all(p.grad is None for p in net.parameters())
+    assert result.command == 'ut.study("dying-relu", on=net, data=data, seeds=1)'
     assert mean(result, "its rate x 100", "dead") > 0.5
     assert mean(result, "as built", "accuracy") > 0.7
 
