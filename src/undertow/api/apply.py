@@ -1,21 +1,42 @@
 """`ut.apply`: a remedy made on a copy of any network."""
 
+import warnings
+from functools import cache
+
+import torch
 from torch import nn
 
 from undertow.core.errors import UsageError, unknown
 from undertow.core.finding import Remedy
 from undertow.nn.layout import layout
-from undertow.nn.surgery import POSSIBLE, edited
+from undertow.nn.revive import noise
+from undertow.nn.surgery import POSSIBLE, Run, edited
 from undertow.remedies import REMEDIES
 
 __all__ = ["apply"]
+
+NEEDS = {  # field of an edit -> what it needs that a network alone has not
+    "lr": "the optimiser: set its rate",
+    "optimizer": "the optimiser: make another one",
+    "warm_up": "the training loop: raise the rate over the first steps",
+    "clip_norm": "the training loop: clip between backward() and step()",
+    "clip_value": "the training loop: clip between backward() and step()",
+    "l1": "the training loop: add l1·sign(w) to the gradients",
+    "l2": "the optimiser: set its weight_decay",
+    "standardise": "the training data: their mean and deviation must be taken off every input",
+    "loss": "the training loop: call another loss",
+}
+WHERE = "repair and train make this change"
 
 
 def apply(net: nn.Module, remedy: str | Remedy) -> nn.Module:
     """A changed copy of a network; weights that the remedy does not draw again are kept.
 
+    Where a change of several cannot be made at some place, a warning names the place.
+
     Args:
-        net: any module; never changed itself. Its layers are taken in order of registration.
+        net: any module; never changed itself. Its layers are taken in order of registration, and
+            where a change depends on what they put out, on standard normal inputs.
         remedy: a word, or a remedy of a report.
 
     Raises:
@@ -25,12 +46,25 @@ def apply(net: nn.Module, remedy: str | Remedy) -> nn.Module:
     chosen = named(remedy) if isinstance(remedy, str) else remedy
     own = [e for e in chosen.change if e.field in POSSIBLE]
     if not own:
+        first = next(iter(chosen.change), None)
         fields = ", ".join(e.field for e in chosen.change) or "nothing by itself"
-        raise UsageError(
-            f"{chosen.name} changes {fields}: there is no place for that in a module; "
-            "repair makes such changes in the training or in the plan"
-        )
-    return edited(net, own, layout(net))
+        needs = NEEDS.get(first.field, "more than a network") if first else "more than a network"
+        raise UsageError(f"{chosen.name} changes {fields} and needs {needs}; {WHERE}")
+    return edited(net, own, layout(net), run=_run(net), tell=_warn)
+
+
+def _run(net: nn.Module) -> Run:
+    made = cache(lambda: noise(net))
+
+    @torch.no_grad()
+    def run(changed: nn.Module) -> object:
+        return changed(made())
+
+    return run
+
+
+def _warn(said: str) -> None:
+    warnings.warn(said, stacklevel=3)
 
 
 def named(word: str) -> Remedy:

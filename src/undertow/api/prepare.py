@@ -143,7 +143,7 @@ def _begun(
     source: Source, data: Arrays, seed: int, stored: Mapping[str, Any] | None
 ) -> tuple[torch.nn.Module, tuple[Part, ...], Start]:
     """The net of a source with its weights, in the layout it trains in; parts; what came along."""
-    net, choices = build(source, (), data.shape, seed), source.choices
+    net, choices = build(source, (), data, seed), source.choices
     special = choices.weights or choices.cache_features or wanted(choices)
     stages = _stages(net, data) if special else ()
     start = begun(net, source, stages, data, stored)

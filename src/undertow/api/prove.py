@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from undertow.api.repair import parts, sourced
-from undertow.core.errors import UsageError
 from undertow.core.verdict import Verdict
 from undertow.experiment.effect import Arms, verdict
 from undertow.experiment.pair import Source, Task, paired
+from undertow.experiment.trials import Trials, base_of
 from undertow.preflight import Deadline
 
 __all__ = ["prove"]
@@ -24,7 +25,7 @@ def prove(
     data: object,
     loss: object = None,
     *,
-    step: None = None,
+    step: Callable[[nn.Module, Any], Tensor] | None = None,
     optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
     validation: object = 0.2,
     steps: int = 300,
@@ -42,30 +43,36 @@ def prove(
         build_b: likewise.
         data: (x, y) tensors, or an iterable of such batches (read into memory).
         loss: a loss word or callable(outputs, targets); None as in `check`.
-        step: not taken yet: batches must be (x, y).
+        step: (net, batch) -> scalar loss, in place of forward and loss; then data may be batches
+            of any structure.
         optimizer: (params) -> Optimizer; None is SGD with momentum .9 and rate .02.
         validation: held-back data, or the share to hold back.
         steps: optimiser steps of each trial.
         seeds: trials an arm; fewer than 3 show nothing.
-        budget_s: seconds; where they are over between two seeds, the verdict is `not-shown`.
+        budget_s: seconds; trials that have not begun by then are left out, and the verdict is
+            `not-shown`.
         executor: where trials run; None is a pool of processes of one thread.
 
     Raises:
-        UsageError: data or a network that cannot be run, or `step` given.
+        UsageError: data, a loss or a network that cannot be run or compared.
     """
-    if step is not None:
-        raise UsageError("prove takes (x, y) batches only, so far; step= belongs to check")
-    kept, held = parts(data, validation)
-    a, b = (sourced(f, optimizer, loss) for f in (build_a, build_b))
-    deadline = Deadline(budget_s)
+    kept, held, batch = parts(data, validation, whole=step is not None)
+    a, b = (sourced(f, optimizer, loss, step, batch) for f in (build_a, build_b))
+    how = Trials(kept, held, steps, tuple(range(seeds)), Deadline(budget_s), executor)
+    name = getattr(build_b, "__name__", "build_b")
+    return verdict(_arms(a, b, name, how), name, ())
 
-    def tasks(arm: str, source: Source, apart: int) -> list[Task]:
-        return [Task(arm, s, source, (), kept, held, steps, draw=s + apart) for s in range(seeds)]
 
-    arms = (
-        ("control", a, 0),
-        (getattr(build_b, "__name__", "build_b"), b, 0),
-        ("decoy: drawn again", a, APART),
-    )
-    done = [() if deadline.over else paired(tasks(*arm), executor=executor) for arm in arms]
-    return verdict(Arms(*done), arms[1][0], (), cut=not all(done))
+def _arms(a: Source, b: Source, name: str, how: Trials) -> Arms:
+    """Control, treated and decoy, trained together."""
+    base = base_of(a, how)
+    arms = (("control", a, 0), (name, b, 0), ("decoy: drawn again", a, APART))
+    tasks = [
+        Task(arm, s, source, (), how.train, how.held, how.steps, s + apart, base)
+        for arm, source, apart in arms
+        for s in how.seeds
+    ]
+    left = how.deadline
+    done = paired(tasks, executor=how.executor, left=lambda: left.left)
+    n = len(how.seeds)
+    return Arms(*(done[i * n : (i + 1) * n] for i in range(len(arms))))

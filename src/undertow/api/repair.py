@@ -1,6 +1,6 @@
 """`ut.repair`: the right remedy for the cause, proven by paired training, or an honest no."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,22 +12,26 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from undertow.api.check import checked
+from undertow.api.diagnose import report_of
 from undertow.core.errors import UsageError
 from undertow.core.finding import Cause, Remedy
 from undertow.core.plan import Plan, TrainChoices
-from undertow.core.verdict import Verdict
+from undertow.core.verdict import Trial, Verdict
 from undertow.data.arrays import Arrays, finite
+from undertow.data.given import given
 from undertow.data.split import hold_back
 from undertow.experiment import repair as engine
 from undertow.experiment.memory import Memory
 from undertow.experiment.pair import Source, seeded_alike
+from undertow.experiment.trials import Trials, base_of, ready_case
 from undertow.preflight import Deadline, guarded
 from undertow.report.report import Report
 
 __all__ = ["Fix", "proven", "repair"]
 
-FOREIGN = frozenset({"skip", "depth", "width"})  # fields only a plan can change
+SHAPED = frozenset({"standardise"})  # fields that need (x, y) batches
 PAIR = 2
+BATCH = 64  # samples of a step, where the data do not come in batches for a step of the user's
 FACTORS = {  # field of an edit -> the cause it answers by itself
     "act": "activation",
     "init": "initialisation",
@@ -89,7 +93,7 @@ def repair(
     data: object,
     loss: object = None,
     *,
-    step: None = None,
+    step: Callable[[nn.Module, Any], Tensor] | None = None,
     optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
     validation: object = 0.2,
     steps: int = 300,
@@ -103,7 +107,8 @@ def repair(
         build: returns a fresh network; takes nothing or a seed.
         data: (x, y) tensors, or an iterable of such batches (read into memory).
         loss: a loss word or callable(outputs, targets); None as in `check`.
-        step: not taken yet: batches must be (x, y).
+        step: (net, batch) -> scalar loss, in place of forward and loss; for training and for the
+            held-back loss alike.
         optimizer: (params) -> Optimizer; None is SGD with momentum .9 and rate .02.
         validation: held-back data, or the share to hold back.
         steps: optimiser steps of each trial.
@@ -112,43 +117,63 @@ def repair(
         executor: where trials run; None is a pool of processes of one thread.
 
     Raises:
-        UsageError: data or a network that cannot be run, or `step` given.
+        UsageError: data, a loss or a network that cannot be run or compared.
     """
-    if step is not None:
-        raise UsageError("repair takes (x, y) batches only, so far; step= belongs to check")
-    kept, held = parts(data, validation)
-    source = sourced(build, optimizer, loss)
-    trials = engine.Trials(kept, held, steps, tuple(range(seeds)), Deadline(budget_s), executor)
+    kept, held, batch = parts(data, validation, whole=step is not None)
+    source = sourced(build, optimizer, loss, step, batch)
+    trials = Trials(kept, held, steps, tuple(range(seeds)), Deadline(budget_s), executor)
     return proven(source, trials, name=getattr(build, "__name__", "build"))
 
 
-def remembered(trials: engine.Trials, folder: str | Path | None) -> engine.Trials:
+def remembered(trials: Trials, folder: str | Path | None) -> Trials:
     """The same trials, finished ones kept in (and taken from) `trials.jsonl` of a folder."""
     if folder is None:
         return trials
     return replace(trials, memory=Memory(Path(folder) / "trials.jsonl"))
 
 
-def parts(data: object, validation: object) -> tuple[Arrays, Arrays]:
-    """(what is trained on, what is held back): a share drawn by seed 0, or data of its own.
+def parts(data: object, validation: object, *, whole: bool = False) -> tuple[Arrays, Arrays, int]:
+    """(what is trained on, what is held back, samples a batch): a share by seed 0, or own data.
+
+    Args:
+        data: (x, y), or an iterable of such batches; of any batches where `whole`.
+        validation: likewise, or the share.
+        whole: a step of the user's takes the batches.
 
     Raises:
         UsageError: neither tensors nor batches, or a share that leaves a part empty.
     """
-    arrays = as_arrays("data", data)
+    arrays, batch = _read("data", data, whole)
     if isinstance(validation, int | float):
-        return hold_back(arrays, float(validation), 0)
-    return arrays, as_arrays("validation", validation)
+        return (*hold_back(arrays, float(validation), 0), batch)
+    return arrays, _read("validation", validation, whole)[0], batch
+
+
+def _read(name: str, data: object, whole: bool) -> tuple[Arrays, int]:
+    if not whole:
+        return as_arrays(name, data), BATCH
+    if isinstance(data, Mapping) or _is_pair(data):
+        held: list[Any] = [data]
+    elif isinstance(data, Iterable):
+        held = list(data)
+    else:
+        raise UsageError(f"{name} of type {type(data).__name__} cannot be read; give batches")
+    x, size = given(held)
+    inputs: Any = x  # indexed as tensors are; only a step of the user's sees what is in it
+    size = min(size, BATCH) if len(held) == 1 else size
+    return Arrays(name, inputs, torch.zeros(len(x)), 0, False), size
 
 
 def sourced(
     build: Callable[..., nn.Module],
     optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None,
     loss: object,
+    step: Callable[[nn.Module, Any], Tensor] | None = None,
+    batch: int = BATCH,
 ) -> Source:
     """A build function as something that can be trained: SGD .9 at .02 unless told otherwise."""
-    choices = TrainChoices(lr=0.02, standardise=False, batch=64)
-    return Source(None, _with_rate(choices, build, optimizer), build, optimizer, loss)
+    choices = TrainChoices(lr=0.02, standardise=False, batch=batch)
+    return Source(None, _with_rate(choices, build, optimizer), build, optimizer, loss, step)
 
 
 def _with_rate(
@@ -164,22 +189,24 @@ def _with_rate(
 
 def proven(
     source: Source,
-    trials: engine.Trials,
+    trials: Trials,
     *,
     name: str,
     facts: tuple[tuple[str, str], ...] = (),
     report: Report | None = None,
 ) -> Fix:
     """Check, then repair and prove where there is a finding; `report` skips the check."""
+    trials = replace(trials, base=base_of(source, trials))
     if report is None:
-        with guarded(trials.seeds[0]):
-            case = replace(engine.ready_case(source, trials), source=name)
-        report = checked(case, budget_s=trials.deadline.left / 2, facts=facts, tell=trials.tell)
+        report = _checked(source, trials, name, facts)
+    control: tuple[Trial, ...] = ()
     if report.healthy:
-        said = Verdict("not-shown", None, None, (), (), why="nothing to repair: healthy")
-        return Fix(report, (), said, (), ())
+        control, failing = engine.lived(source, trials)
+        if failing is None:
+            return _sound(source, trials, report, control)
+        report = _failing(source, trials, name, facts, failing)
     remedies = _possible(report.remedies, source)
-    made = engine.repair(source, report.record, report.diagnosis, remedies, trials)
+    made = engine.repair(source, report.record, report.diagnosis, remedies, trials, control)
     earlier = tuple(v for v in made.tried if v is not made.verdict)
     final = replace(report, verdict=made.verdict, tried=earlier)
     if made.verdict.word == "repaired" and made.kept is not None:
@@ -189,10 +216,49 @@ def proven(
     return Fix(final, made.remedies, made.verdict, made.tried, skipped, made)
 
 
+def _checked(
+    source: Source,
+    trials: Trials,
+    name: str,
+    facts: tuple[tuple[str, str], ...],
+    seed: int | None = None,
+) -> Report:
+    """The pre-flight report of a source, with the start of one seed."""
+    with guarded(trials.seeds[0] if seed is None else seed):
+        case = replace(ready_case(source, trials, seed=seed), source=name)
+    return checked(case, budget_s=trials.deadline.left / 2, facts=facts, tell=trials.tell)
+
+
+def _failing(
+    source: Source,
+    trials: Trials,
+    name: str,
+    facts: tuple[tuple[str, str], ...],
+    seed: int,
+) -> Report:
+    """The report of a source that looks sound before training and does not train with a seed."""
+    again = _checked(source, trials, name, facts, seed) if seed != trials.seeds[0] else None
+    if again is not None and not again.healthy:
+        return again
+    record = engine.record_of(source, trials, seed)
+    return report_of(replace(record, source=name, facts=(*record.facts, *facts)))
+
+
+def _sound(source: Source, trials: Trials, report: Report, control: tuple[Trial, ...]) -> Fix:
+    """Nothing to repair: healthy before training, and trained in every seed."""
+    ran = [t for t in control if not t.fault]
+    why = f"nothing to repair: healthy before training, and it trains in {len(ran)} of {len(ran)}"
+    faults = "; ".join(sorted({t.fault for t in control if t.fault}))
+    told = f"{why} seeds" if ran else f"healthy before training; no trial could run: {faults}"
+    said = Verdict("not-shown", None, None, trials.seeds, control, why=told)
+    made = engine.ended(source, report.record, report.diagnosis, (), trials, said)
+    return Fix(report, (), said, (), _notes(source, trials), made)
+
+
 def _possible(remedies: tuple[Remedy, ...], source: Source) -> tuple[Remedy, ...]:
-    if source.plan is not None:
+    if source.step is None:
         return remedies
-    return tuple(r for r in remedies if not any(e.field in FOREIGN for e in r.change))
+    return tuple(r for r in remedies if not any(e.field in SHAPED for e in r.change))
 
 
 def _confirmed(causes: tuple[Cause, ...], kept: Remedy) -> tuple[Cause, ...]:
@@ -204,8 +270,8 @@ def _confirmed(causes: tuple[Cause, ...], kept: Remedy) -> tuple[Cause, ...]:
     )
 
 
-def _notes(source: Source, trials: engine.Trials) -> tuple[str, ...]:
-    if source.plan is None and seeded_alike(source, trials.train.shape, trials.seeds):
+def _notes(source: Source, trials: Trials) -> tuple[str, ...]:
+    if source.plan is None and seeded_alike(source, trials.train, trials.seeds):
         return ("two seeds give equal weights: only the batches differ between trials",)
     return ()
 
@@ -223,9 +289,11 @@ def as_arrays(name: str, data: object) -> Arrays:
     )
     if not pairs or not all(_is_pair(p) for p in pairs):
         raise UsageError(f"{name} must be (x, y) tensors or an iterable of such batches")
-    x = torch.cat([p[0] for p in pairs]).float()
+    x = torch.cat([p[0] for p in pairs])
+    x = x if x.dtype in (torch.int32, torch.int64) else x.float()  # whole numbers are tokens
     y = torch.cat([p[1] for p in pairs])
-    finite(name, x)
+    if x.is_floating_point():
+        finite(name, x)
     whole = not torch.is_floating_point(y)
     return Arrays(name, x, y, int(y.max()) + 1 if whole else 0, False)
 

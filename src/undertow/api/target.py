@@ -17,7 +17,7 @@ from undertow.core.plan import Choices, Plan
 from undertow.data.arrays import Arrays, load
 from undertow.data.split import hold_back
 from undertow.experiment.pair import Source
-from undertow.experiment.repair import Trials, ready_case
+from undertow.experiment.trials import Trials, ready_case
 from undertow.models import build_plan, card, resolve
 from undertow.preflight import Case, Deadline, guarded
 

@@ -35,15 +35,16 @@ class TrainChoices:
     `batch` counts samples; `steps` counts optimiser steps and wins over `epochs`; `l2` is the
     optimiser's weight decay; `l1` is added to the gradient as l1·sign(w); `standardise` makes
     every input feature mean 0 and standard deviation 1 by the training split's own statistics
-    (None: as the data source does). `warm_up` counts steps; `schedule` is constant, cosine, step,
-    multi-step, one-cycle, poly or plateau; step drops by `gamma` every `drop_every` epochs,
-    multi-step at the epochs of `milestones`, plateau after `plateau_wait` evaluations without a
-    lower held-back loss. `accumulate` micro-batches of `batch` make one step. `ema` is the decay
-    of averaged weights, 0 for none. `balance` is none, inverse, effective (class weights) or
-    sampler. `patience` evaluations without a better one end the training, 0 never. `aux_weight`
-    is the share of each auxiliary loss, None the paper's. `augment` is a list of words with
-    commas; None is what the data source does. `precision` is auto, fp32, bf16 or fp16.
-    `evaluate_every` counts steps, 0 is every epoch.
+    (None: as the data source does). `reset_bias`, `revive_units` and `zero_gamma` change the
+    start: biases 0, dead units drawn again, residual branches at 0. `warm_up` counts steps;
+    `schedule` is constant, cosine, step, multi-step, one-cycle, poly or plateau; step drops by
+    `gamma` every `drop_every` epochs, multi-step at the epochs of `milestones`, plateau after
+    `plateau_wait` evaluations without a lower held-back loss. `accumulate` micro-batches of
+    `batch` make one step. `ema` is the decay of averaged weights, 0 for none. `balance` is none,
+    inverse, effective (class weights) or sampler. `patience` evaluations without a better one end
+    the training, 0 never. `aux_weight` is the share of each auxiliary loss, None the paper's.
+    `augment` is a list of words with commas; None is what the data source does. `precision` is
+    auto, fp32, bf16 or fp16. `evaluate_every` counts steps, 0 is every epoch.
 
     `weights` is what is trained on from: a published tag, a file or a run. `freeze` is "body" (all
     but the head), a stage (up to and including it) or path patterns with commas; `train_norm`
@@ -68,6 +69,8 @@ class TrainChoices:
     schedule: str = "constant"
     standardise: bool | None = None
     reset_bias: bool = False
+    revive_units: bool = False
+    zero_gamma: bool = False
     drop_every: int = 30
     milestones: tuple[int, ...] = ()
     gamma: float = 0.1

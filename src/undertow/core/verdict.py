@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from undertow.core.plan import Edit
 
+LATE = "not run (budget)"  # fault of a trial whose time was over before it began
+
 
 @dataclass(frozen=True, slots=True)
 class Trial:
@@ -11,7 +13,8 @@ class Trial:
 
     Losses are relative to the best constant answer's: `train` is the mean over the last tenth of
     the steps, `held_back` on held-back data (None: none was given), `accuracy` the held-back share
-    right (None where there are no classes). `fault` is why it could not run.
+    right (None where there are no classes). `fault` is why it could not run; `by_constant` False:
+    that answer's loss cannot be known, and the start of the unrepaired net stands in its place.
     """
 
     arm: str
@@ -26,6 +29,7 @@ class Trial:
     seconds: float = 0.0
     curve: tuple[float, ...] = ()
     fault: str = ""
+    by_constant: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from undertow.core.plan import Edit
-from undertow.core.verdict import Effect, Trial, Verdict
+from undertow.core.verdict import LATE, Effect, Trial, Verdict
 
 CAP = 2.0  # a loss this many times the constant answer's, or not finite, counts as this
 TRAINS = 0.9  # training loss over the constant answer's below which a net trains
 HALF_WAY = 0.5  # share of the way from the constant answer to the best arm that a repair must go
 HELD_BACK = 0.95  # held-back loss over the constant answer's below which a repair generalises
 SEEDS = 3  # fewer show nothing
+CHANCE = 0.99  # held-back loss over the constant answer's from which nothing has been learned
 # Student's t, two-sided 95 %, by degrees of freedom (Fisher & Yates 1963, table III)
 T95 = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
@@ -43,9 +44,10 @@ def interval(values: Sequence[float]) -> tuple[float, float]:
 def effect(arm: Sequence[Trial], base: Sequence[Trial]) -> Effect | None:
     """Mean paired difference arm − base of the judged loss; negative is better. None: no pairs.
 
-    A trial that could not run at all (`fault`) says nothing: its seed is left out.
+    A trial that could not run at all says nothing: its seed is left out. One whose net or loss
+    raised has failed to train.
     """
-    arm, base = ([t for t in side if not t.fault] for side in (arm, base))
+    arm, base = ([t for t in side if not _lost(t)] for side in (arm, base))
     held = all(t.held_back is not None for t in (*arm, *base))
     by_seed = {t.seed: judged(t, held) for t in base}
     gaps = [judged(t, held) - by_seed[t.seed] for t in arm if t.seed in by_seed]
@@ -58,24 +60,27 @@ def effect(arm: Sequence[Trial], base: Sequence[Trial]) -> Effect | None:
     return Effect(mean, low, high, len(gaps), agree, f"{metric} loss / constant loss")
 
 
+def _lost(trial: Trial) -> bool:
+    return bool(trial.fault) and trial.train is None
+
+
 def judged(trial: Trial, held: bool) -> float:
     """The trial's held-back (else training) loss over the constant answer's, capped at 2."""
     value = trial.held_back if held else trial.train
     return CAP if value is None or not math.isfinite(value) else min(CAP, value)
 
 
-def verdict(arms: Arms, remedy: str, edits: tuple[Edit, ...], cut: bool = False) -> Verdict:
+def verdict(arms: Arms, remedy: str, edits: tuple[Edit, ...]) -> Verdict:
     """The word of a paired trial and the sentence that says why.
 
     Args:
         arms: control, treated and decoy trials over the same seeds and batches.
         remedy: what the treated arm was given.
         edits: its change.
-        cut: whether the budget ended the experiment early.
     """
     shown = effect(arms.treated, arms.control)
     against = effect(arms.treated, arms.decoy) if arms.decoy else None
-    word, why = _word(arms, shown, against, cut)
+    word, why = _word(arms, shown, against)
     return Verdict(
         word=word,
         effect=shown,
@@ -90,12 +95,11 @@ def verdict(arms: Arms, remedy: str, edits: tuple[Edit, ...], cut: bool = False)
     )
 
 
-def _word(arms: Arms, shown: Effect | None, against: Effect | None, cut: bool) -> tuple[str, str]:
+def _word(arms: Arms, shown: Effect | None, against: Effect | None) -> tuple[str, str]:
     """The first line of the table of words that applies."""
+    cut = any(t.fault == LATE for t in (*arms.control, *arms.treated, *arms.decoy))
     if shown is None or cut or shown.seeds < SEEDS:
-        seeds = 0 if shown is None else shown.seeds
-        ended = " (budget)" if cut else ""
-        return "not-shown", f"only {seeds} of at least {SEEDS} paired seeds ran{ended}"
+        return "not-shown", _few(arms, shown, cut)
     against_high = None if against is None else against.high
     refused = (
         (_new_non_finite(arms), "worse", "the change brings losses that are not finite"),
@@ -106,11 +110,26 @@ def _word(arms: Arms, shown: Effect | None, against: Effect | None, cut: bool) -
             "not-shown",
             "a change that should not help did as well",
         ),
+        (
+            _guesses(arms.treated),
+            "not-shown",
+            "on held-back data it is no better than the best constant answer",
+        ),
     )
     for applies, word, why in refused:
         if applies:
             return word, why
     return _earned(arms, against)
+
+
+def _few(arms: Arms, shown: Effect | None, cut: bool) -> str:
+    """Why there are too few pairs: the budget, the seeds asked for, or what made trials fail."""
+    seeds = 0 if shown is None else shown.seeds
+    if cut:
+        return f"the budget ended it after {seeds} whole pairs; give more seconds or fewer steps"
+    faults = sorted({t.fault for t in (*arms.control, *arms.treated, *arms.decoy) if t.fault})
+    told = f": {'; '.join(faults)}" if faults else ""
+    return f"only {seeds} of at least {SEEDS} paired seeds ran{told}"
 
 
 def _earned(arms: Arms, against: Effect | None) -> tuple[str, str]:
@@ -134,6 +153,10 @@ def _unmet(arms: Arms) -> str:
         (any(t.symptoms for t in arms.treated), "a symptom stays in some seed"),
         (None in held, "training loss only: no held-back data"),
         (
+            not all(t.by_constant for t in arms.treated),
+            "the best constant answer's loss cannot be known for this loss",
+        ),
+        (
             not _generalises([min(CAP, h) for h in held if h is not None]),
             "the held-back loss is not shown to beat the best constant answer",
         ),
@@ -149,8 +172,18 @@ def _generalises(held: Sequence[float]) -> bool:
     return bool(held) and fmean(held) < HELD_BACK and interval(held)[1] < 1
 
 
+def _guesses(arm: Sequence[Trial]) -> bool:
+    held = [min(CAP, t.held_back) for t in arm if t.held_back is not None and t.by_constant]
+    return bool(held) and fmean(held) >= CHANCE
+
+
+def trains(trial: Trial) -> bool:
+    """Whether a trial's training loss leaves that of the best constant answer behind."""
+    return judged(trial, False) < TRAINS
+
+
 def _training(arm: Sequence[Trial]) -> int:
-    return sum(1 for t in arm if judged(t, False) < TRAINS)
+    return sum(1 for t in arm if trains(t))
 
 
 def _new_non_finite(arms: Arms) -> bool:

@@ -1,9 +1,8 @@
 """The loop of repair: edit, pre-flight, paired training, roll back, next; then the proof."""
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 
 from torch import nn
 from torch.optim import Optimizer
@@ -13,39 +12,21 @@ from undertow.core.finding import Diagnosis, Remedy
 from undertow.core.plan import Edit, Plan
 from undertow.core.record import Record
 from undertow.core.verdict import Trial, Verdict
-from undertow.data.arrays import Arrays
-from undertow.data.split import batches, standardised
 from undertow.diagnosis.engine import diagnose
-from undertow.experiment.effect import Arms, verdict
-from undertow.experiment.memory import Memory
-from undertow.experiment.pair import Source, Task, build, make_optimizer, paired, train
+from undertow.experiment.effect import Arms, trains, verdict
+from undertow.experiment.pair import Source, build, train
 from undertow.experiment.recipe import recipe
-from undertow.nn.loss import criterion
-from undertow.preflight import Case, Deadline, guarded, measure
-from undertow.preflight.case import plain_step
-from undertow.remedies.rank import decoy
+from undertow.experiment.trials import Trials, ready_case, task, too_short, trained
+from undertow.nn.threads import single_threaded
+from undertow.preflight import guarded, measure
+from undertow.remedies.rank import PAIR, decoy, further
 
-MOST = 5  # remedies tried
+MOST = 5  # single remedies trained
+PAIRS = 3  # pairs of them after that
 PROBE_STEPS = 50
 CONTROL = "control"
 DECOY = "decoy"
-
-Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Trials:
-    """How the proof is run: data, steps, seeds fixed beforehand, where and how long."""
-
-    train: Arrays
-    held: Arrays | None
-    steps: int
-    seeds: tuple[int, ...]
-    deadline: Deadline
-    executor: Executor | None = None
-    tell: Tell = lambda _: None
-    done: Callable[[Trial], None] = lambda _: None
-    memory: Memory | None = None
+STILL = "pre-flight still finds"
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +60,8 @@ class Repair:
     @cached_property
     def _live(self) -> tuple[nn.Module, Optimizer]:
         edits = () if self.kept is None else self.kept.change
-        trained = train(_task(self.trials, self.source, "model", edits, self.trials.seeds[0]))
-        return trained.net, trained.optimizer
+        made = train(task(self.trials, self.source, "model", edits, self.trials.seeds[0]))
+        return made.net, made.optimizer
 
     @property
     def model(self) -> nn.Module:
@@ -93,137 +74,173 @@ class Repair:
         return self._live[1]
 
 
-def case_of(source: Source, data: Arrays, seed: int, size: int, edits: Sequence[Edit] = ()) -> Case:
-    """The pre-flight case of a source on the first batch it would train on with this seed."""
-    net = build(source, edits, data.shape, seed)
-    x, y = next(batches(data, size, seed, 1))
-    loss_fn, word = criterion(source.loss or source.choices.loss, y)
-    make = partial(make_optimizer_for, source, tuple(edits), net)
-    plan = None if source.plan is None else replace(source.plan, seed=seed)
-    return Case(
-        net,
-        (x, y),
-        plain_step(loss_fn),
-        loss_fn,
-        word,
-        make,
-        source.choices.clip_norm,
-        seed,
-        plan=plan,
-    )
-
-
-def make_optimizer_for(
-    source: Source, edits: tuple[Edit, ...], net: nn.Module, params: Iterable[nn.Parameter]
-) -> Optimizer:
-    """The source's optimiser over the given parameters (of a copy of `net`)."""
-    holder = nn.Module()
-    for i, p in enumerate(params):
-        holder.register_parameter(f"p{i}", p if isinstance(p, nn.Parameter) else nn.Parameter(p))
-    return make_optimizer(source, edits, holder)
-
-
 def repair(
-    source: Source, record: Record, found: Diagnosis, remedies: Sequence[Remedy], trials: Trials
+    source: Source,
+    record: Record,
+    found: Diagnosis,
+    remedies: Sequence[Remedy],
+    trials: Trials,
+    control: tuple[Trial, ...] = (),
 ) -> Repair:
     """Try ranked remedies by pre-flight, then by paired training; keep the cheapest that is shown.
 
+    At most five singles are trained: those the pre-flight lets pass first, then those it does not;
+    then pairs.
+
     Args:
         source: what trains now; it is never changed.
-        record: the pre-flight record that led here.
+        record: what was measured and led here.
         found: its diagnosis.
-        remedies: in the order of trying; at most five are trained.
+        remedies: in the order of trying.
         trials: data, seeds and limits, all fixed before the first look.
+        control: trials of the source itself where they have been run.
     """
-    control, false = _trained(trials, source, (CONTROL, ()), _decoy(found, source))
-    tried, skipped = _tries(source, remedies, trials, Arms(control, (), false))
-    kept, said = _best(tried)
-    if said is None:
-        why = "no remedy could be tried"
-        said = Verdict("not-shown", None, None, trials.seeds, control, why=why)
-    return Repair(
-        diagnosis=found,
-        record=record,
-        remedies=tuple(remedies),
-        verdict=said,
-        tried=tuple(v for _, v in tried),
-        skipped=skipped,
+    short = too_short(source, trials)
+    if short:
+        said = Verdict("not-shown", None, None, trials.seeds, control, why=short)
+        return ended(source, record, found, remedies, trials, said)
+    arms = [(_decoy(found, source))] if control else [(CONTROL, ()), _decoy(found, source)]
+    *first, false = trained(trials, source, *arms)
+    base = Arms(control or first[0], (), false)
+    more = further(found, record, source.plan, remedies)
+    tries = _Tries(source, trials, base)
+    tries.all(remedies, more)
+    kept, said = tries.best()
+    made = ended(source, record, found, remedies, trials, said)
+    return replace(
+        made,
+        tried=tuple(v for _, v in tries.tried),
+        skipped=tuple(tries.skipped),
         source=source if kept is None else source.edit(kept.change),
-        trials=trials,
         kept=kept,
-        before=source,
     )
 
 
-def _tries(
-    source: Source, remedies: Sequence[Remedy], trials: Trials, base: Arms
-) -> tuple[list[tuple[Remedy, Verdict]], tuple[str, ...]]:
-    """Each remedy filtered by pre-flight, then trained, until one is shown to repair."""
-    tried: list[tuple[Remedy, Verdict]] = []
-    skipped: list[str] = []
-    for remedy in remedies[:MOST]:
-        late = trials.deadline.over
-        why = "not tested (budget)" if late else _filtered(source, remedy, trials)
-        if why:
-            skipped.append(f"{remedy.name}: {why}")
-            continue
-        (treated,) = _trained(trials, source, (remedy.name, remedy.change))
-        said = verdict(replace(base, treated=treated), remedy.name, remedy.change)
-        tried.append((remedy, said))
-        if said.word == "repaired":
-            break
-    return tried, tuple(skipped)
+def ended(
+    source: Source,
+    record: Record,
+    found: Diagnosis,
+    remedies: Sequence[Remedy],
+    trials: Trials,
+    said: Verdict,
+) -> Repair:
+    """A repair in which nothing was kept."""
+    return Repair(found, record, tuple(remedies), said, (), (), source, trials, before=source)
 
 
-def _best(tried: list[tuple[Remedy, Verdict]]) -> tuple[Remedy | None, Verdict | None]:
-    """The first shown as repaired, else improved; else the first verdict and no remedy."""
-    for word in ("repaired", "improved"):
-        for remedy, said in tried:
-            if said.word == word:
-                return remedy, said
-    return None, tried[0][1] if tried else None
+def lived(source: Source, trials: Trials) -> tuple[tuple[Trial, ...], int | None]:
+    """The control's trials, and the first seed in which it does not train; None: it does in all."""
+    (control,) = trained(trials, source, (CONTROL, ()))
+    failing = [t.seed for t in control if t.train is not None and not trains(t)]
+    return control, failing[0] if failing else None
+
+
+def record_of(source: Source, trials: Trials, seed: int) -> Record:
+    """What is measured while the source trains with a seed."""
+    with single_threaded():
+        return train(task(trials, source, CONTROL, (), seed)).record
+
+
+class _Tries:
+    """The remedies tried so far, with their verdicts; and those that were not, with the reason."""
+
+    def __init__(self, source: Source, trials: Trials, base: Arms) -> None:
+        self.source, self.trials, self.base = source, trials, base
+        self.tried: list[tuple[Remedy, Verdict]] = []
+        self.skipped: list[str] = []
+        self._waiting: list[tuple[Remedy, str]] = []
+
+    def all(self, remedies: Sequence[Remedy], more: Sequence[Remedy]) -> None:
+        """Singles the pre-flight passes, singles it does not, pairs; until one repairs."""
+        pairs = [r for r in (*remedies, *more) if PAIR in r.name]
+        singles = [r for r in (*remedies, *more) if PAIR not in r.name]
+        ahead = [r for r in remedies if r in singles or r in pairs]
+        done = self._some(ahead, MOST) or self._held(MOST)
+        done = done or self._some([r for r in singles if r not in ahead], MOST)
+        if not done and not self._some([r for r in pairs if r not in ahead], MOST + PAIRS):
+            self._held(MOST + PAIRS)
+        self.skipped += [f"{remedy.name}: {why}" for remedy, why in self._waiting]
+
+    def best(self) -> tuple[Remedy | None, Verdict]:
+        """The first shown as repaired, else improved; else no remedy and the honest not-shown."""
+        for word in ("repaired", "improved"):
+            for remedy, said in self.tried:
+                if said.word == word:
+                    return remedy, said
+        seeds = self.trials.seeds
+        if not self.tried:
+            why = self._nothing()
+            return None, Verdict("not-shown", None, None, seeds, self.base.control, why=why)
+        first = self.tried[0][1]
+        worse = [v.remedy for _, v in self.tried if v.word == "worse"]
+        made_worse = f" ({', '.join(worse)} made it worse)" if worse else ""
+        why = f"none of {len(self.tried)} remedies tried was shown to help{made_worse}"
+        return None, first if len(self.tried) == 1 and not worse else replace(
+            first, word="not-shown", why=f"{why}; of {first.remedy}: {first.why}"
+        )
+
+    def _nothing(self) -> str:
+        late = self.trials.deadline.over
+        return (
+            "the budget was over before a remedy could be tried"
+            if late
+            else ("no remedy could be tried")
+        )
+
+    def _some(self, remedies: Sequence[Remedy], most: int) -> bool:
+        """Whether one of these repairs; those the pre-flight holds back wait."""
+        for remedy in remedies:
+            if len(self.tried) >= most:
+                return False
+            if self.trials.deadline.over:
+                self.skipped.append(f"{remedy.name}: not tested (budget)")
+                continue
+            held = self._filtered(remedy)
+            if held is not None:
+                (
+                    self._waiting.append((remedy, held))
+                    if held.startswith(STILL)
+                    else self.skipped.append(f"{remedy.name}: {held}")
+                )
+            elif self._train(remedy):
+                return True
+        return False
+
+    def _held(self, most: int) -> bool:
+        """Whether one of those that waited repairs after all."""
+        while self._waiting and len(self.tried) < most and not self.trials.deadline.over:
+            if self._train(self._waiting.pop(0)[0]):
+                return True
+        return False
+
+    def _train(self, remedy: Remedy) -> bool:
+        (treated,) = trained(self.trials, self.source, (remedy.name, remedy.change))
+        said = verdict(replace(self.base, treated=treated), remedy.name, remedy.change)
+        self.tried.append((remedy, said))
+        return said.word == "repaired"
+
+    def _filtered(self, remedy: Remedy) -> str | None:
+        """Why a remedy waits or falls out: the batch is still not learned, or it cannot be made."""
+        told: list[str] = []
+        try:
+            changed = self.source.edit(remedy.change)
+            with guarded(self.trials.seeds[0]):
+                case = ready_case(changed, self.trials, remedy.change)
+                data, seed = self.trials.train, self.trials.seeds[0]
+                net = build(changed, remedy.change, data, seed, told.append)
+                case = replace(case, net=net)
+                record = measure(case, probe_steps=PROBE_STEPS, deadline=self.trials.deadline)
+        except UndertowError as error:
+            return str(error)
+        except (RuntimeError, ValueError) as error:  # a changed net that the data do not fit
+            return f"{type(error).__name__}: {error}"
+        self.skipped += [f"{remedy.name}: {line}" for line in told]
+        after = diagnose(record)
+        if after.healthy:
+            return None
+        return f"{STILL} {after.mechanism if after.mechanism != 'healthy' else 'a symptom'}"
 
 
 def _decoy(found: Diagnosis, source: Source) -> tuple[str, tuple[Edit, ...]]:
     made = decoy(found.mechanism, source.plan)
     return f"{DECOY}: {made.name}", made.change
-
-
-def _trained(
-    trials: Trials, source: Source, *arms: tuple[str, tuple[Edit, ...]]
-) -> tuple[tuple[Trial, ...], ...]:
-    tasks = [_task(trials, source.edit(e), a, e, s) for a, e in arms for s in trials.seeds]
-    for name, _ in arms:
-        trials.tell(f"training {name}: {len(trials.seeds)} seeds × {trials.steps} steps")
-    results = paired(tasks, executor=trials.executor, done=trials.done, memory=trials.memory)
-    n = len(trials.seeds)
-    return tuple(results[i * n : (i + 1) * n] for i in range(len(arms)))
-
-
-def _task(trials: Trials, source: Source, arm: str, edits: tuple[Edit, ...], seed: int) -> Task:
-    return Task(arm, seed, source, edits, trials.train, trials.held, trials.steps)
-
-
-def _filtered(source: Source, remedy: Remedy, trials: Trials) -> str:
-    """Why a remedy is not worth training: it cannot be made, or the batch is still not learned."""
-    changed = source.edit(remedy.change)
-    try:
-        with guarded(trials.seeds[0]):
-            case = ready_case(changed, trials, remedy.change)
-            record = measure(case, probe_steps=PROBE_STEPS, deadline=trials.deadline)
-    except UndertowError as error:
-        return str(error)
-    after = diagnose(record)
-    if after.healthy:
-        return ""
-    return (
-        f"pre-flight still finds {after.mechanism if after.mechanism != 'healthy' else 'a symptom'}"
-    )
-
-
-def ready_case(source: Source, trials: Trials, edits: Sequence[Edit] = ()) -> Case:
-    """The case of a source on its own training batch, standardised where its choices say so."""
-    wanted = source.choices.standardise
-    on = trials.train.standardise if wanted is None else wanted
-    data = standardised(trials.train)[0] if on else trials.train
-    return case_of(source, data, trials.seeds[0], source.choices.batch, edits)

@@ -10,9 +10,8 @@ from undertow.core.derive import line_best
 from undertow.core.errors import UsageError
 from undertow.core.plan import Edit
 from undertow.core.record import Layer, Record
-from undertow.models import build_plan
+from undertow.models.start import started
 from undertow.nn import surgery
-from undertow.nn.blocks import shape_preserving
 from undertow.nn.copying import redrawn
 from undertow.nn.optimizer import scaled
 from undertow.preflight.case import Case
@@ -50,19 +49,14 @@ def built(case: Case, edits: tuple[Edit, ...]) -> Case:
     if case.plan is None or case.pair is None:
         raise UsageError("this needs the plan of a zoo net; the module was given as code")
     plan = case.plan.edit(edits)
-    net = build_plan(plan, tuple(case.pair[0].shape[1:]))
-    if plan.train.reset_bias:
-        surgery.zero_biases(net)
-    return replace(case, net=net, plan=plan)
+    return replace(case, net=started(plan, case.pair[0]), plan=plan)
 
 
 def edited(case: Case, layers: Sequence[Layer], edits: tuple[Edit, ...]) -> Case:
     """The case with the edits made on its plan where it has one, else on a copy of the module."""
     if case.plan is not None:
         return built(case, edits)
-    skips = any(e.field == "skip" for e in edits)
-    blocks = shape_preserving(case.fresh(), case.run) if skips else ()
-    return replace(case, net=surgery.edited(case.net, edits, layers, case.seed, blocks))
+    return replace(case, net=surgery.edited(case.net, edits, layers, case.seed, case.run))
 
 
 def standardised(case: Case, _: Sequence[Layer]) -> Case:

@@ -44,6 +44,8 @@ def const_loss(loss_fn: Loss, outputs_like: Tensor, targets: Any) -> float | Non
 
 
 def _closed_form(loss_fn: Loss, shape: tuple[int, ...], targets: Tensor) -> float | None:
+    if isinstance(loss_fn, nn.BCELoss) or loss_fn is nn.functional.binary_cross_entropy:
+        return _bce(shape, targets) if _plain(loss_fn) else None  # of shares, not of logits
     word = next((w for w, f in CRITERIA.items() if f is loss_fn), word_of(loss_fn))
     if not word or not _plain(loss_fn):
         return None

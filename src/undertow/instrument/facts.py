@@ -116,7 +116,7 @@ def head_mismatches(loss: str, head: Output, y: Tensor) -> Iterator[Symptom]:
         y: labels (N, ...) or targets.
     """
     made, out, units = head.made, head.values, head.units
-    if loss == "cross-entropy" and units == 1:
+    if units == 1 and (loss == "cross-entropy" or made.startswith("Softmax")):
         yield found(
             "head-mismatch", "softmax over one unit is 1 for every input", (seen("units", 1, 2),)
         )

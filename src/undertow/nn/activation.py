@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import nn
 
 from undertow.core.activation import LEAK, PRELU_LEAK
@@ -78,3 +79,23 @@ def word_of(module: nn.Module) -> str:
     "leaky-relu". `nn.Identity` is "": it stands in for removed layers far more often.
     """
     return _WORDS.get(type(module), "")
+
+
+def pointwise(module: nn.Module) -> bool:
+    """Whether a module of a stranger's own class acts on every entry by itself, and does something.
+
+    It has no parts and no parameters, gives a (4, 4) of the same shape, and every entry of that
+    depends on its own entry alone: the transposed input gives the transposed output.
+    """
+    if type(module).__module__.startswith("torch.") or any(module.children()):
+        return False
+    if any(True for _ in (*module.parameters(), *module.buffers())):
+        return False
+    x = torch.linspace(-2, 2, 16).reshape(4, 4)
+    try:
+        with torch.no_grad(), torch.random.fork_rng([]):
+            one, two = module(x.clone()), module(x.T.contiguous())
+    except Exception:  # a stranger's module may raise anything on inputs it was not made for
+        return False
+    whole = isinstance(one, torch.Tensor) and isinstance(two, torch.Tensor)
+    return whole and one.shape == x.shape and torch.equal(one.T, two) and not torch.equal(one, x)

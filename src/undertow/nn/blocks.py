@@ -50,7 +50,13 @@ def _layers(module: nn.Module) -> int:
 
 def add_skip(block: nn.Module) -> None:
     """Add the block's input to its output from now on; by a hook that travels with copies."""
-    block.register_forward_hook(_added)
+    if not skipped(block):
+        block.register_forward_hook(_added)
+
+
+def skipped(block: nn.Module) -> bool:
+    """Whether a skip was put over the block by `add_skip`."""
+    return _added in block._forward_hooks.values()
 
 
 def _added(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:

@@ -42,6 +42,7 @@ def functions(spellings: dict[str, tuple[str, ...]]) -> dict[Any, str]:
 
 
 ACTIVATIONS = functions(_SPELLINGS)
+UNBOUNDED = functions({"": ("exp", "exp_", "square", "square_")})  # seldom one, never a good one
 CLAMPS = frozenset({torch.clamp, Tensor.clamp, Tensor.clamp_, torch.clamp_min, Tensor.clamp_min})
 
 
@@ -72,6 +73,7 @@ class Swap:
         self._module = activation(word)
         self._past = False
         self._modes: list[_Swapping] = []
+        self.swapped = 0
 
     def put_on(self, net: nn.Module, head: nn.Module | None) -> None:
         """Put the hooks on; activations behind the head's call stay as they are."""
@@ -83,8 +85,10 @@ class Swap:
     def __call__(self, func: Callable[..., Any], args: tuple[Any, ...], named: Any) -> Any:
         """The call as it was, or the other activation's; one in place stays in place."""
         word = None if self._past else activation_word(func, args, named)
-        if not word or not isinstance(args[0], Tensor):
+        strange = not self._past and func in UNBOUNDED
+        if not (word or strange) or not isinstance(args[0], Tensor):
             return func(*args, **named)
+        self.swapped += 1
         if getattr(func, "__name__", "").endswith("_") or named.get("inplace"):
             return args[0].copy_(self._module(args[0].clone()))
         return self._module(args[0])

@@ -121,7 +121,7 @@ def initialise(
             elif norm.word_of(module) not in ("", "lrn") or isinstance(module, nn.PReLU):
                 _restart(module)
     if word == "lsuv" and batch is not None:
-        lsuv(model, batch)
+        lsuv(model, lambda net: net(batch))
 
 
 def scheme(word: str, paper: Scheme | None = None) -> Scheme:
@@ -209,8 +209,8 @@ def _weight(layer: nn.Module) -> Tensor:
     return weight
 
 
-def lsuv(model: nn.Module, batch: Tensor) -> dict[str, float]:
-    """Scale every layer until its outputs on `batch` have standard deviation 1 ± 0.1, in place.
+def lsuv(model: nn.Module, run: Callable[[nn.Module], object]) -> dict[str, float]:
+    """Scale every layer until its outputs have standard deviation 1 ± 0.1, in place.
 
     One forward pass: a layer is scaled before the layers behind it run. Norms normalise by the
     batch, dropout is off; statistics and modes are as before afterwards. A layer whose output
@@ -218,7 +218,7 @@ def lsuv(model: nn.Module, batch: Tensor) -> dict[str, float]:
 
     Args:
         model: any module whose weights are drawn already (orthogonal in the source).
-        batch: one input batch on the model's device.
+        run: one forward pass on a batch of real inputs.
 
     Returns:
         Path -> standard deviation of its output before scaling.
@@ -244,7 +244,7 @@ def lsuv(model: nn.Module, batch: Tensor) -> dict[str, float]:
     handles = [layer.register_forward_hook(scale(path)) for path, layer in layers]
     try:
         with torch.no_grad(), _normalising_by_batch(model):
-            model(batch)
+            run(model)
     finally:
         for handle in handles:
             handle.remove()

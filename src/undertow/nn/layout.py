@@ -1,5 +1,7 @@
 """Where weights, norms and activations sit in a module, read from its registration alone."""
 
+from dataclasses import replace
+
 from torch import nn
 
 from undertow.core.record import Layer
@@ -21,13 +23,16 @@ def layout(net: nn.Module) -> tuple[Layer, ...]:
             units = int(module.weight.shape[0])
             rows.append(Layer(path, type(module).__name__, len(rows), units=units))
         elif rows and not rows[-1].act:
-            rows[-1] = _with(rows[-1], norm_of(module), word_of(module))
-    return (*rows[:-1], *(_head(y) for y in rows[-1:]))
+            rows[-1] = _with(rows[-1], norm_of(module), word_of(module), path)
+    return (*rows[:-1], *(replace(y, role="head") for y in rows[-1:]))
 
 
-def _with(row: Layer, norm: str, act: str) -> Layer:
-    return Layer(row.path, row.kind, row.order, act, row.role, norm or row.norm, units=row.units)
+def put(net: nn.Module, path: str, module: nn.Module) -> None:
+    """Set the module at a path, in place."""
+    parent, _, name = path.rpartition(".")
+    setattr(net.get_submodule(parent), name, module)
 
 
-def _head(row: Layer) -> Layer:
-    return Layer(row.path, row.kind, row.order, row.act, "head", row.norm, units=row.units)
+def _with(row: Layer, norm: str, act: str, path: str) -> Layer:
+    at = path if act else row.act_path
+    return replace(row, act=act, norm=norm or row.norm, act_path=at)

@@ -15,6 +15,7 @@ LOWER, RAISE = 0.1, 10.0  # times the rate, where the line probe says nothing
 LEAST, MOST = 1e-3, 100.0  # times the rate, that are proposed at most
 FLAT = 0.25  # top slope of an activation that no initialisation alone helps
 WHOLE = ("act", "optimizer")  # fields whose remedies are in force by themselves
+BORN_DEAD = 0.02  # chance of a net with a dead layer: L·2⁻ⁿ (Lu et al. 2019) below this
 CLOSE = 1.1  # times: a weight std so near its rule needs no new draw
 SMALL = 0.1  # root mean square below which features are too small
 UNEVEN = 100.0  # largest over smallest standard deviation of the features
@@ -25,11 +26,52 @@ def propose(remedy: Remedy, record: Record) -> Remedy | None:
     if remedy.name in ("lower-lr", "raise-lr"):
         rate = _rate(remedy.name == "raise-lr", record)
         return None if rate is None else replace(remedy, change=(Edit("lr", rate),))
-    if remedy.name == "wider" and record.plan is not None:
-        width = record.plan.get("width")
-        if isinstance(width, int):
-            return replace(remedy, change=(Edit("width", 2 * width),))
+    made = SETS.get(remedy.name)
+    return remedy if made is None else made(remedy, record)
+
+
+def _wider(remedy: Remedy, record: Record) -> Remedy:
+    """Twice the width, and as wide as it takes that no layer is born dead in 98 of 100 nets."""
+    hidden = _hidden(record)
+    own = None if record.plan is None else record.plan.get("width")
+    width = own if isinstance(own, int) else min((y.units for y in hidden if y.units), default=0)
+    if not width:
+        return remedy
+    alive = math.ceil(math.log2(max(1, len(hidden)) / BORN_DEAD))
+    return replace(remedy, change=(Edit("width", max(2 * width, alive)),))
+
+
+def _head(remedy: Remedy, record: Record) -> Remedy | None:
+    """The ending the loss takes: logits, a sigmoid for a loss on shares, an output for each class.
+
+    None where nothing is wrong with the head.
+    """
+    found = [s for s in record.static if s.name == "head-mismatch"]
+    if not found:
+        return None
+    facts = record.input
+    shares = record.loss not in ("cross-entropy", "bce") and (facts.target_rms or 0.0) <= 1
+    one_unit = any(e.stat == "units" for e in found[0].evidence)
+    ending = "sigmoid" if shares and one_unit else "logits"
+    if record.loss == "cross-entropy" and facts.output_classes == 1:
+        ending = f"logits:{max(2, facts.classes)}"
+    return replace(remedy, change=(Edit("head", ending),))
+
+
+def _loss(remedy: Remedy, record: Record) -> Remedy | None:
+    """Cross-entropy for class numbers; advice without an edit where the loss is detached."""
+    found = [s for s in record.static if s.name == "loss-mismatch"]
+    if found and not any(s.evidence for s in found):
+        by_hand = "by hand: no detach() between the net's outputs and backward()"
+        return replace(remedy, change=(), cost=by_hand)
     return remedy
+
+
+SETS: dict[str, Callable[[Remedy, Record], Remedy | None]] = {
+    "wider": _wider,
+    "fix-head": _head,
+    "fix-loss": _loss,
+}
 
 
 def raises_rate(edits: Sequence[Edit], record: Record) -> bool:
@@ -90,6 +132,20 @@ def _skips(e: Edit, record: Record) -> bool:
     return record.plan is not None and record.plan.choices.skip not in (None, "none")
 
 
+def _plain(e: Edit, record: Record) -> bool:
+    """Without residual branches there is nothing that could start at 0."""
+    return record.plan is not None and not _skips(e, record)
+
+
+def _headed(e: Edit, record: Record) -> bool:
+    return record.plan is not None and bool(record.plan.choices.aux)
+
+
+def _alive(e: Edit, record: Record) -> bool:
+    first = record.snapshots[-1:]
+    return not any(v for s in first for v in record.profile("dead", s).values())
+
+
 def _short(e: Edit, record: Record) -> bool:
     return isinstance(e.value, int) and len(_hidden(record)) <= e.value
 
@@ -113,6 +169,9 @@ MEASURED: dict[str, Callable[[Edit, Record], bool]] = {  # field of an edit -> w
     "reset_bias": _unbiased,
     "standardise": _standard,
     "skip": _skips,
+    "zero_gamma": _plain,
+    "aux": _headed,
+    "revive_units": _alive,
     "depth": _short,
     "optimizer": _adaptive,
     "clip_norm": _clipped,

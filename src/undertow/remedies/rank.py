@@ -16,19 +16,33 @@ PAIR = " + "
 INIT = "init"  # stands for the initialisation that fits the activation
 BY_NAME = {r.name: r for r in REMEDIES}
 
+# fmt: off
 ORDER: dict[str, tuple[str, ...]] = {  # diagnosis.md, section 8
-    "vanishing": ("batch-norm", INIT, "relu", "tanh", "skip + batch-norm", "shallower"),
-    "exploding": (INIT, "batch-norm", "clip-norm", "lower-lr"),
-    "dead": ("reset-bias", "batch-norm", "wider"),
+    "vanishing": (
+        "batch-norm", INIT, "relu", "tanh", "skip + batch-norm", "shallower", "aux-head",
+    ),
+    "exploding": (INIT, "batch-norm", "clip-norm", "lower-lr", "zero-gamma"),
+    "dead": ("reset-bias", "batch-norm", "revive-units", "wider"),
     "saturated": ("standardise-input", INIT, "batch-norm", "relu"),
     "lr-high": ("lower-lr", "warm-up", "clip-norm", "batch-norm"),
     "lr-low": ("raise-lr", "adam"),
     "input-scale": ("standardise-input", "batch-norm", "adam"),
     "head": ("fix-head", "fix-loss"),
     "data": (),
-    "degradation": ("skip + batch-norm",),
+    "degradation": ("skip + batch-norm", "zero-gamma"),
     "healthy": ("batch-norm", INIT, "raise-lr", "lower-lr"),
 }
+# fmt: on
+TOGETHER: dict[str, tuple[str, ...]] = {  # two changes, for nets no single one repairs
+    "vanishing": ("relu + batch-norm", "tanh + batch-norm"),
+    "exploding": ("batch-norm + lower-lr", "he-init + lower-lr"),
+    "dead": ("batch-norm + lower-lr", "wider + he-init", "reset-bias + lower-lr"),
+    "saturated": ("standardise-input + batch-norm",),
+    "lr-high": ("batch-norm + lower-lr",),
+    "lr-low": ("batch-norm + raise-lr",),
+    "input-scale": ("standardise-input + batch-norm", "standardise-input + lower-lr"),
+}
+LAST = ("batch-norm", "standardise-input", "relu + batch-norm", "batch-norm + lower-lr")
 INITS = ("he-init", "xavier-init", "orthogonal-init", "lsuv-init")
 EXACT = ("reset-bias", "standardise-input", "lower-lr", "raise-lr")  # undo the fault itself
 CLIPS = ("clip-norm", "clip-value")
@@ -54,7 +68,7 @@ DECOYS: dict[str, tuple[str, ...]] = {  # of one edit each, never seen to help: 
     "lr-low": ("clip-norm", "leaky-relu"),
     "input-scale": ("skip", "shallower", "l2"),
 }
-NEEDS_PLAN = frozenset({"skip", "depth", "width"})  # fields no module can take without its plan
+STRUCTURE = frozenset({"skip", "depth", "width"})  # fields that may find no place in a module
 
 
 def rank(
@@ -86,6 +100,29 @@ def rank(
     table = [r.name for r in proposed]
     order = sorted(kept.values(), key=lambda r: _place(r, record, table))
     return tuple(order[:limit])
+
+
+def further(
+    diagnosis: Diagnosis, record: Record, plan: Plan | None = None, known: Sequence[Remedy] = ()
+) -> tuple[Remedy, ...]:
+    """What to try once the ranked remedies have failed: the table's other singles, then pairs.
+
+    Args:
+        diagnosis: the mechanism and the findings answered.
+        record: what was measured.
+        plan: of a zoo net; None for a module given as code.
+        known: what was ranked already.
+    """
+    mechanisms = (diagnosis.mechanism, *diagnosis.others)
+    words = [w for m in mechanisms for w in (*ORDER.get(m, ()), *TOGETHER.get(m, ()))]
+    if diagnosis.mechanism in ("head", "data"):
+        return ()
+    seen = {r.name for r in known}
+    made: dict[str, Remedy] = {}
+    for remedy in (r for word in (*words, *LAST) for r in _named(word, record)):
+        if remedy.name not in seen and not in_force(remedy, record, plan):
+            made.setdefault(remedy.name, remedy)
+    return tuple(sorted(made.values(), key=lambda r: PAIR in r.name))
 
 
 def decoy(mechanism: str, plan: Plan | None = None) -> Remedy:
@@ -121,7 +158,7 @@ def matches(remedy: Remedy, e: Experiment, record: Record) -> bool:
 
 def _can(remedy: Remedy, plan: Plan | None) -> bool:
     if plan is None:
-        return not any(e.field in NEEDS_PLAN for e in remedy.change)
+        return not any(e.field in STRUCTURE for e in remedy.change)
     return any(plan.get(e.field) != e.value for e in remedy.change)
 
 

@@ -1,4 +1,4 @@
-"""Paths past the layers, fewer layers, wider layers."""
+"""Paths past the layers and how they start, heads half-way, fewer layers, wider layers."""
 
 from undertow.core.finding import Rate, Remedy
 from undertow.core.plan import Edit
@@ -36,4 +36,16 @@ WIDER = Remedy(  # a ReLU layer of width n is born dead with probability 2⁻ⁿ
     answers=("initialisation", "depth"),
     change=(Edit("width", 64),),
     cost="parameters and time grow with the square of the width",
+)
+ZERO_GAMMA = Remedy(  # Goyal et al. 2017, sec. 5.1: every residual block starts as the identity
+    name="zero-gamma",
+    answers=("initialisation", "depth"),
+    change=(Edit("zero_gamma", True),),
+    cost="branches learn nothing in the first step",
+)
+AUX_HEAD = Remedy(  # Szegedy et al. 2015, sec. 5: a loss half-way shortens the way of the gradient
+    name="aux-head",
+    answers=("depth",),
+    change=(Edit("aux", True),),
+    cost="one linear layer more in training; its loss has a share of 0.3",
 )

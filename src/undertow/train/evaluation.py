@@ -1,7 +1,8 @@
 """Evaluation on held-back data, and running statistics averaged again before it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -77,11 +78,15 @@ def evaluate(
 
 
 @torch.no_grad()
-def re_estimate(net: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> None:
+def re_estimate(
+    net: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    run: Callable[[Any], object] | None = None,
+) -> None:
     """Running statistics of every batch norm as exact averages over the batches given.
 
     After few steps the moving averages still remember their start (momentum .1), and eval mode
-    understates the net.
+    understates the net. `run` makes a pass over inputs where that is more than calling the net.
     """
     kinds = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
     norms = [m for m in net.modules() if isinstance(m, kinds)]
@@ -94,7 +99,7 @@ def re_estimate(net: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> Non
     was = net.training
     net.train()
     for x, _ in batches:
-        net(x)
+        (net if run is None else run)(x)
     net.train(was)
     for m, momentum in zip(norms, kept, strict=True):
         m.momentum = momentum

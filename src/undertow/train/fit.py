@@ -5,14 +5,11 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from torch import Tensor
-
 from undertow.core.record import Scalars
 from undertow.core.run import Evaluation, Run
 from undertow.instrument.watch import Watch
-from undertow.nn.auxiliary import AUX_WEIGHT
 from undertow.train.cached import alone
-from undertow.train.heads import collected, has_heads
+from undertow.train.heads import heard, weight_of
 from undertow.train.job import NO_LIMITS, Job, Limits
 from undertow.train.log import Log
 from undertow.train.loop import Forward, How, Step, penalties, rate_factor, walk
@@ -115,22 +112,14 @@ def _begin(step: int, thaw: Thaw | None, called: _Called) -> None:
 
 def _forward(job: Job, held: ExitStack, called: _Called) -> tuple[Forward | None, float]:
     """How the net is called, and the weight of its auxiliary losses; None: it is just called."""
-    choices = job.choices
-    weight = AUX_WEIGHT if choices.aux_weight is None else choices.aux_weight
-    heads = None
-    if weight and has_heads(job.net):
-        heads = held.enter_context(collected(job.net))
+    weight = weight_of(job.choices.aux_weight)
+    given = held.enter_context(heard(job.net, lambda x: called.net(x), weight))
     if job.tail:
         held.enter_context(alone(job.net, job.tail))
     called.wrap()
-    if heads is None and called.net is job.net:
-        return None, 0.0
-
-    def forward(x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        out = called.net(x)
-        return out, heads.taken() if heads is not None else {}
-
-    return forward, weight
+    if given is not None:
+        return given, weight
+    return (None if called.net is job.net else lambda x: (called.net(x), {})), 0.0
 
 
 def _loop(job: Job, log: Log, each: Each, stop: Stop) -> bool:

@@ -15,6 +15,7 @@ from undertow.core.record import Scalars
 from undertow.data.feed import Group, Micro
 from undertow.nn.loss import Criterion
 from undertow.train.evaluation import evaluate, hits, re_estimate
+from undertow.train.heads import Forward
 from undertow.train.schedule import rate_factor
 
 __all__ = [
@@ -31,7 +32,6 @@ __all__ = [
 ]
 
 
-Forward = Callable[[Tensor], tuple[Tensor, dict[str, Tensor]]]
 NOTHING: AbstractContextManager[object] = nullcontext()
 HALF = (torch.bfloat16, torch.float16)
 NO_HEADS: dict[str, Tensor] = {}

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from undertow.core.plan import Edit
-from undertow.core.verdict import Trial
+from undertow.core.verdict import LATE, Trial
 from undertow.experiment.effect import CAP, SEEDS, Arms, effect, interval, judged, verdict
 
 CONTROL = (1.0, 0.99, 1.01)
@@ -31,8 +31,8 @@ def arms(
     return Arms(control, treated, decoy)
 
 
-def word(given: Arms, cut: bool = False) -> tuple[str, str]:
-    found = verdict(given, "relu", (Edit("act", "relu"),), cut)
+def word(given: Arms) -> tuple[str, str]:
+    found = verdict(given, "relu", (Edit("act", "relu"),))
     return found.word, found.why
 
 
@@ -171,14 +171,31 @@ def test_not_shown(case: str) -> None:
 
 
 def test_not_shown_where_the_budget_cut_it() -> None:
-    found, why = word(arms(), cut=True)
+    """Four whole pairs would do; one that never ran makes the word honest all the same."""
+    late = Trial("relu", 4, 0, None, fault=LATE)
+    whole = [arm(name, (*v, v[0])) for name, v in (("c", CONTROL), ("relu", TREATED))]
+    found, why = word(arms(whole[0], (*whole[1], late)))
     assert found == "not-shown"
-    assert "(budget)" in why
+    assert "the budget ended it after 4 whole pairs" in why
+
+
+def test_no_better_than_guessing_is_not_shown() -> None:
+    """A control that blows up is beaten by a net that answers with the class shares."""
+    flat = arm("relu", (0.99, 1.0, 1.0), (1.0, 1.01, 1.0))
+    found, why = word(arms(arm("c", (2.0, 2.0, 2.0)), flat, arm("d", (1.9, 2.0, 2.0))))
+    assert (found, "no better than the best constant" in why) == ("not-shown", True)
+
+
+def test_without_a_constant_answer_a_change_is_improved_at_most() -> None:
+    treated = tuple(replace(t, by_constant=False) for t in arm("relu", TREATED))
+    found, why = word(arms(treated=treated))
+    assert (found, "cannot be known" in why) == ("improved", True)
 
 
 def test_a_trial_that_could_not_run_is_no_evidence() -> None:
     lost = (Trial("control", 0, 0, None, fault="BrokenProcessPool"), *arm("c", CONTROL)[1:])
-    assert word(arms(control=lost)) == ("not-shown", "only 2 of at least 3 paired seeds ran")
+    said = "only 2 of at least 3 paired seeds ran: BrokenProcessPool"
+    assert word(arms(control=lost)) == ("not-shown", said)
     dead = tuple(Trial("control", i, 0, None, fault="lost") for i in range(3))
     assert word(arms(control=dead))[0] == "not-shown"
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from undertow.core.verdict import LATE
 from undertow.experiment import executor as module
 from undertow.experiment.executor import one_thread, run_all
 
@@ -28,6 +29,12 @@ def matrix(seed: int) -> float:
 def late(seed: int) -> int:
     """The seed; the first ones arrive last."""
     time.sleep(0.02 * (len(TASKS) - seed))
+    return seed
+
+
+def slow(seed: int) -> int:
+    """The seed, a little later."""
+    time.sleep(0.1)
     return seed
 
 
@@ -85,12 +92,35 @@ def test_a_task_that_raises_is_a_failed_result() -> None:
     assert run_all(lambda seed: picky(seed), TASKS, failed) == expected
 
 
-def test_a_worker_that_dies_is_a_failed_result() -> None:
-    with forked(1) as pool:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_that_dies_fails_its_own_task_alone(
+    workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_pool", forked)  # a spawned one takes seconds to start
+    with forked(workers) as pool:
         found = run_all(deadly, TASKS, failed, executor=pool)
-    assert len(found) == len(TASKS)
+    assert (found[0], *found[2:]) == (0, 2, 3, 4, 5)
     assert found[1][0] == 1
     assert "BrokenProcessPool" in found[1][1]
+
+
+def test_what_waits_when_the_time_is_up_is_not_run() -> None:
+    ends = time.monotonic() + 0.15
+    with ThreadPoolExecutor(1) as pool:
+        found = run_all(slow, TASKS, failed, executor=pool, left=lambda: ends - time.monotonic())
+    assert found[0] == 0
+    assert found[-1] == (5, LATE)
+    assert run_all(lambda t: t, (1, 2), failed, left=lambda: 0.0) == ((1, LATE), (2, LATE))
+
+
+def hungry(seed: int) -> int:
+    """Asks for more memory than there is."""
+    return len(torch.empty(2**60))
+
+
+def test_a_lack_of_memory_says_what_helps() -> None:
+    (found,) = run_all(hungry, (0,), failed)
+    assert found[1].startswith("out of memory: train on fewer or smaller samples")
 
 
 class Broken(Executor):
@@ -109,7 +139,7 @@ def test_a_pool_that_breaks_while_it_is_filled_fails_the_rest() -> None:
     told: list[Any] = []
     found = run_all(picky, (0, 1, 2), failed, executor=Broken(), done=told.append)
     assert found[0] == 0
-    assert found[1:] == tuple((t, "RuntimeError: cannot schedule") for t in (1, 2))
+    assert found[1:] == tuple((t, "RuntimeError: cannot schedule (twice)") for t in (1, 2))
     assert len(told) == 3
 
 

@@ -83,10 +83,10 @@ def test_a_trial_repeats_bit_for_bit_and_leaves_the_random_state() -> None:
 
 
 def test_arms_of_a_seed_start_alike_where_shapes_agree() -> None:
-    control = build(SOURCE, (), (1, 4, 4), 3)
-    treated = build(SOURCE.edit([Edit("act", "tanh")]), (), (1, 4, 4), 3)
+    control = build(SOURCE, (), DATA, 3)
+    treated = build(SOURCE.edit([Edit("act", "tanh")]), (), DATA, 3)
     assert same(control, treated)
-    assert not same(control, build(SOURCE, (), (1, 4, 4), 4))
+    assert not same(control, build(SOURCE, (), DATA, 4))
 
 
 def test_arms_see_the_same_batches_whatever_they_draw_themselves() -> None:
@@ -128,10 +128,10 @@ def test_held_back_data_are_scaled_by_the_training_part() -> None:
 @pytest.mark.parametrize("function", [code, seedless])
 def test_code_is_seeded_before_each_call(function: Any) -> None:
     source = Source(None, TrainChoices(lr=0.1), function)
-    one, two = (build(source, (), (1, 4, 4), s) for s in (0, 0))
+    one, two = (build(source, (), DATA, s) for s in (0, 0))
     assert same(one, two)
-    assert not same(one, build(source, (), (1, 4, 4), 1))
-    assert not seeded_alike(source, (1, 4, 4), (0, 1, 2))
+    assert not same(one, build(source, (), DATA, 1))
+    assert not seeded_alike(source, DATA, (0, 1, 2))
 
 
 def test_a_build_that_seeds_itself_is_told() -> None:
@@ -140,14 +140,14 @@ def test_a_build_that_seeds_itself_is_told() -> None:
         return code(0)
 
     source = Source(None, TrainChoices(), fixed)
-    assert seeded_alike(source, (1, 4, 4), (0, 1))
-    assert not seeded_alike(source, (1, 4, 4), (0,))
+    assert seeded_alike(source, DATA, (0, 1))
+    assert not seeded_alike(source, DATA, (0,))
 
 
 def test_the_edits_of_code_are_made_after_building() -> None:
     source = Source(None, TrainChoices(lr=0.1), code)
     edits = (Edit("act", "relu"), Edit("lr", 0.5))
-    net: Any = build(source.edit(edits), edits, (1, 4, 4), 0)
+    net: Any = build(source.edit(edits), edits, DATA, 0)
     assert isinstance(net[2], nn.ReLU)
     assert source.edit(edits).choices == TrainChoices(lr=0.5)
     assert source.plan is None

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn, optim
 
-from undertow.core.errors import UsageError
 from undertow.core.plan import Choices, Edit, Plan, TrainChoices
 from undertow.core.record import InputFacts, Layer, LinePoint, OptimizerFacts, Record
 from undertow.experiment.variants import Variant, pairs, singles
@@ -105,10 +104,8 @@ def test_an_initialisation_keeps_the_net_and_draws_by_its_rule() -> None:
     assert new.plan.choices == Choices(act="sigmoid", init="he-normal")
 
 
-def test_depth_needs_the_plan() -> None:
+def test_depth_is_varied_by_the_plan_alone() -> None:
     assert len(list(changed("depth", "3 layers").net.get_submodule("layers").children())) == 3
-    with pytest.raises(UsageError, match="depth cannot be changed on a module"):
-        changed("depth", "3 layers", plan=None)
     assert list(named(singles(record(plan=None)), "depth")) == ["skip"]
 
 

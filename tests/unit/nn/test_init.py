@@ -219,7 +219,7 @@ def test_lsuv_gives_unit_outputs() -> None:
 def test_lsuv_leaves_modes_hooks_and_constant_layers_alone() -> None:
     model = nn.Sequential(nn.Linear(4, 4, bias=False), nn.ReLU(), nn.Dropout(0.5)).train()
     before = weights(model)
-    found = lsuv(model, torch.zeros(8, 4))
+    found = lsuv(model, lambda net: net(torch.zeros(8, 4)))
     assert found == {"0": 0.0}
     assert torch.equal(before["0.weight"], model.get_parameter("0.weight"))
     assert all(m.training and not m._forward_hooks for m in model.modules())

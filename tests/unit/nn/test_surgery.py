@@ -110,9 +110,9 @@ def test_weights_are_drawn_by_the_rule_and_the_seed() -> None:
     assert float(one.std()) == pytest.approx((2 / 400) ** 0.5, rel=0.02)
 
 
-@pytest.mark.parametrize("field", ["depth", "width", "lr"])
-def test_what_needs_a_plan_is_refused(field: str) -> None:
-    with pytest.raises(UsageError, match=f"{field} cannot be changed on a module without its plan"):
+@pytest.mark.parametrize("field", ["lr", "batch"])
+def test_what_is_no_part_of_a_module_is_refused(field: str) -> None:
+    with pytest.raises(UsageError, match=f"{field} is no part of a module; possible are depth"):
         edited(net(), [Edit(field, 3)], ())
 
 
@@ -135,9 +135,11 @@ def test_no_place_for_an_edit_is_told() -> None:
         edited(net(), [Edit("norm", "batch")], ())
     text = nn.Sequential(nn.LSTM(1, 2), nn.ReLU())
     rows = (Layer("0", "LSTM", 0, "relu", units=2),)
-    with pytest.raises(UsageError, match="after linear layers and convolutions"):
+    with pytest.raises(UsageError, match=r"a norm does not fit behind 0 \(LSTM\)"):
         edited(text, [Edit("norm", "batch")], rows)
     with pytest.raises(UsageError, match="keeps the shape of its input"):
+        edited(net(), [Edit("skip", "projection")], (), run=lambda made: made(X))
+    with pytest.raises(UsageError, match="it needs a batch"):
         edited(net(), [Edit("skip", "projection")], ())
     with pytest.raises(UsageError, match=r"act='relux' is unknown \(did you mean relu"):
         edited(net(), [Edit("act", "relux")], ())
@@ -231,10 +233,13 @@ def test_a_skip_stands_over_blocks_that_keep_their_shape() -> None:
     x = torch.randn(6, 3)
     blocks = shape_preserving(copy.deepcopy(own), lambda made: made(x))
     assert blocks == ("1",)
-    changed = edited(own, [Edit("skip", "projection")], (), blocks=blocks)
+    skip = [Edit("skip", "projection")]
+    changed = edited(own, skip, (), run=lambda made: made(x))
     h = own[0](x)
     assert torch.equal(changed(x), own[3](torch.tanh(own[1](h) + h)))
     assert torch.equal(copy.deepcopy(changed)(x), changed(x))
+    twice = edited(changed, skip, (), run=lambda made: made(x))
+    assert torch.equal(twice(x), changed(x))
     deep = nn.Sequential(*(nn.Linear(4, 4) for _ in range(9)))
     found = shape_preserving(deep, lambda made: made(torch.randn(2, 4)))
     assert found == tuple(map(str, range(9)))  # a whole trunk is no block
