@@ -303,4 +303,4 @@ def as_asked(source: Source) -> Plan:
     where, _, name = address.rpartition(":")
     if where.endswith(".py"):
         address = f"{Path(where).resolve()}:{name}"
-    return Plan(address, train=source.choices)
+    return Plan(address, train=source.choices, edits=source.edits, remedies=source.remedies)

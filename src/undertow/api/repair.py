@@ -204,7 +204,7 @@ def proven(
         control, failing = engine.lived(source, trials)
         if failing is None:
             return _sound(source, trials, report, control)
-        report = _failing(source, trials, name, facts, failing)
+        report = _failing(source, trials, report, failing)
     remedies = _possible(report.remedies, source)
     made = engine.repair(source, report.record, report.diagnosis, remedies, trials, control)
     earlier = tuple(v for v in made.tried if v is not made.verdict)
@@ -232,16 +232,22 @@ def _checked(
 def _failing(
     source: Source,
     trials: Trials,
-    name: str,
-    facts: tuple[tuple[str, str], ...],
+    before: Report,
     seed: int,
 ) -> Report:
-    """The report of a source that looks sound before training and does not train with a seed."""
-    again = _checked(source, trials, name, facts, seed) if seed != trials.seeds[0] else None
-    if again is not None and not again.healthy:
-        return again
+    """The report of a source that looks sound before training and does not train with a seed.
+
+    `before` is what was measured before training: its line probe knows the better rate.
+    """
+    first = before.record
+    if seed != trials.seeds[0]:
+        again = _checked(source, trials, first.source, first.facts, seed)
+        if not again.healthy:
+            return again
     record = engine.record_of(source, trials, seed)
-    return report_of(replace(record, source=name, facts=(*record.facts, *facts)))
+    return report_of(
+        replace(record, source=first.source, facts=first.facts, line=first.line, input=first.input)
+    )
 
 
 def _sound(source: Source, trials: Trials, report: Report, control: tuple[Trial, ...]) -> Fix:

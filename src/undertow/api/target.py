@@ -114,7 +114,13 @@ def source(wanted: Plan, data: Arrays) -> Source:
     if ":" in wanted.model:
         _refuse_options(wanted)
         lr = 0.02 if training.lr is None else training.lr
-        return Source(None, replace(training, lr=lr), CodeBuild(wanted.model))
+        return Source(
+            None,
+            replace(training, lr=lr),
+            CodeBuild(wanted.model),
+            edits=wanted.edits,
+            remedies=wanted.remedies,
+        )
     made = card(wanted.model)
     plan = replace(
         wanted,

@@ -6,25 +6,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from undertow.api.auto_fix import AutoFix, asked, fixing, warned
 from undertow.api.data import as_data, with_files
-from undertow.api.diagnose import diagnose, report_of
 from undertow.api.prepare import fitted, one_unit, prepared, split_options
 from undertow.api.resume import Again, resumed
 from undertow.api.target import source as source_of
 from undertow.api.transfer import completed, words
+from undertow.api.watched import trained
 from undertow.core.plan import Plan
-from undertow.core.record import Record
 from undertow.core.run import Run
 from undertow.data.arrays import Arrays, load
-from undertow.instrument.watch import Watch
-from undertow.nn.optimizer import facts
-from undertow.nn.threads import single_threaded, small
-from undertow.preflight import guarded
-from undertow.train.checkpoint import load as checkpoint
-from undertow.train.fit import Each, Job, Limits, fit
-from undertow.train.ranks import digest, refuse, written
+from undertow.train.fit import Limits
 
 __all__ = [
     "Limits",
@@ -65,6 +57,8 @@ def train(
     weights: str | Path | None = None,
     freeze: str | Sequence[str] | None = None,
     unfreeze: str | Mapping[int, str] | None = None,
+    auto_fix: str = "off",
+    auto_fix_budget_s: float = 300.0,
     **options: Value,
 ) -> Run:
     """Train a network on data with the watch on.
@@ -97,6 +91,9 @@ def train(
             a list of path patterns; norms in it keep their statistics, dropout in it is off.
         unfreeze: what begins to train when, as {1: "layer4", 2: "layer3"} (epochs count from 0; a
             stage and all behind it, or `all`), or `one-stage-per-epoch`.
+        auto_fix: `off`; `on` stops at a finding, repairs on the training data and goes on with the
+            remedy that was proven; `ask` asks before it is applied, on a terminal.
+        auto_fix_budget_s: seconds of one such repair.
         options: choices of the model (act, norm, init, skip, depth, width, pool_at) and of the
             training (lr, optimizer, batch, steps, clip_norm, clip_value, l1, l2, schedule, ...);
             for training on from weights also `layer_decay` (rate of a stage over that of the next
@@ -107,18 +104,20 @@ def train(
         UsageError: an unknown model, data or option.
     """
     limits = Limits(checkpoint_every, budget_s, workers)
+    fix = AutoFix(auto_fix, asked, warned, auto_fix_budget_s, _object(data))
     options = words({"weights": weights, "freeze": freeze, "unfreeze": unfreeze, **options})
     options = {name: value for name, value in options.items() if value is not None}
     top: dict[str, Any] = {"model": model, "validation": validation, "seed": seed}
     options = {"epochs": epochs, **options}
     if resume is not None:
         how = Again(Path(resume), limits, _object(data), accept_data_change)
-        return trained(resumed(how, _typed({**top, "data": data, **options})))
+        return fixing(resumed(how, _typed({**top, "data": data, **options})), fix)
     arrays = fitted(_loaded(data, strict=strict, transform=transform), model, side)
     plan = _planned(top, options, arrays, classes=classes, variant=variant, side=side)
     plan = completed(plan, options, arrays, validation)
     folder = new_folder(model) if run is None else Path(run)
-    return trained(prepared(source_of(plan, arrays), arrays, validation, seed, folder, limits))
+    job = prepared(source_of(plan, arrays), arrays, validation, seed, folder, limits)
+    return fixing(job, replace(fix, data=arrays if fix.data is not None else None))
 
 
 def _planned(top: dict[str, Any], options: dict[str, Value], data: Arrays, **held: Any) -> Plan:
@@ -154,78 +153,3 @@ def new_folder(model: str) -> Path:
     """A run folder that does not exist yet, named by model and time."""
     name = Path(model.split(":")[0]).stem
     return Path("runs") / f"{name}-{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-def trained(
-    job: Job,
-    each: Each = lambda _s, _e: None,
-    on_finding: Callable[[Any], object] | None = None,
-    options: str | None = None,
-) -> Run:
-    """Run a job under the watch; the report is written into its folder.
-
-    Args:
-        job: what is trained.
-        each: told every step and its evaluation.
-        on_finding: told a finding when there is one.
-        options: of the model and training as typed, for the commands the report shows.
-    """
-    if job.ranks.world > 1:
-        refuse(job.net)
-    values = job.choices.batch * job.train.x[0].numel()
-    single = small(job.net, values)
-    with guarded(job.seed), single_threaded(single):
-        job = replace(job, about={**job.about, "threads": torch.get_num_threads()})
-        watch = _watch(job, on_finding, options) if job.ranks.first else None
-        run = fit(job, watch, each)
-    if job.ranks.world > 1:
-        last = run.metrics[-1] if run.metrics else None
-        told = {
-            "status": "interrupted" if run.interrupted else "done",
-            "step": last.step + 1 if last else 0,
-            "loss": str(last.loss) if last else None,
-            "weights": digest(job.net),
-        }
-        written(job.folder, job.ranks.rank, told)
-    if not job.ranks.first:
-        return run
-    diagnose(job.folder).to_html(job.folder / "report.html")
-    return run
-
-
-def _transfer(job: Job) -> tuple[tuple[str, str], ...]:
-    """What trains from when on; after how many steps a head that trains alone is judged."""
-    alone = (("head alone", f"{job.head_alone} steps"),) if job.head_alone else ()
-    weights = (("weights", job.choices.weights),) if job.choices.weights else ()
-    return (*weights, *((("schedule", " · ".join(job.schedule)),) if job.schedule else ()), *alone)
-
-
-def _watch(job: Job, on_finding: Callable[[Any], object] | None, options: str | None) -> Watch:
-    typed = () if options is None else (("options", options),)
-    head = Record(
-        kind="run",
-        source=job.about["asked"]["model"] if job.about.get("asked") else "module",
-        plan=job.plan,
-        optimizer=facts(job.optimizer, job.choices.clip_norm),
-        facts=(
-            *typed,
-            ("data", job.train.name),
-            ("fingerprint", job.train.fingerprint),
-            ("samples", str(len(job.train.x))),
-            ("batch", str(job.choices.batch)),
-            ("seed", str(job.seed)),
-            ("torch", torch.__version__),
-            *_transfer(job),
-        ),
-    )
-    return Watch(
-        job.net,
-        optimizer=job.optimizer,
-        loss=job.loss_fn,
-        run=job.folder,
-        judge=report_of,
-        on_finding=on_finding,
-        head=replace(head, loss=str(job.choices.loss or ""), static=job.static),
-        told=True,
-        start=checkpoint(job.folder)[1]["step"] if job.resume else None,
-    )

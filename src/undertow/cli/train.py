@@ -113,6 +113,17 @@ TRANSFER: o.Group = {
     ),
 }
 LIMITS: o.Group = {
+    "auto_fix": (
+        Annotated[
+            str,
+            typer.Option(help="off, ask or on: repair what is found, prove it, and go on."),
+        ],
+        "off",
+    ),
+    "auto_fix_budget_s": (
+        Annotated[float, typer.Option("--auto-fix-budget-s", help="Seconds of one repair.")],
+        300.0,
+    ),
     "resume": (
         Annotated[str | None, typer.Option(help="Go on with this run; all else is in it.")],
         None,
@@ -179,17 +190,18 @@ def _train(words: dict[str, Any], typed: dict[str, Any], ranks: Any) -> int:
     """The exit code of a training; ranks above 0 print nothing."""
     from dataclasses import replace
 
+    from undertow.api.auto_fix import AutoFix, asked, fixing, warned
     from undertow.api.diagnose import diagnose
-    from undertow.api.train import trained
     from undertow.cli.live import Live
 
     job = replace(_again(words, typed) if words["resume"] else _new(words, typed), ranks=ranks)
     still = words["quiet"] or words["json"] or not ranks.first
     if not still:
         _begins(job)
+    how = AutoFix(words["auto_fix"], asked, warned, words["auto_fix_budget_s"])
     with Live(job.total, job.epoch, quiet=still) as live:
         options = o.typed(words)
-        done = trained(job, each=live.step, on_finding=live.finding, options=options)
+        done = fixing(job, how, live.step, live.finding, options)
     if not ranks.first:
         return INTERRUPTED if done.interrupted else 0
     report = diagnose(done.folder)

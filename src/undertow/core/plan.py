@@ -104,7 +104,8 @@ class Plan:
     """One run, in names and numbers only: it can be stored, compared and run again.
 
     `data` is the source as typed, "" for data given as objects; `validation` the share held back;
-    `side` the pixels a side images are brought to, None the model's own.
+    `side` the pixels a side images are brought to, None the model's own. `remedies` names what a
+    repair changed in it; `edits` are those of a net that its own code builds, made after building.
     """
 
     model: str
@@ -118,6 +119,8 @@ class Plan:
     data: str = ""
     validation: float = 0.2
     side: int | None = None
+    remedies: tuple[str, ...] = ()
+    edits: tuple[Edit, ...] = ()
 
     def edit(self, edits: Iterable[Edit]) -> "Plan":
         """The same plan with each edit's field set; idempotent, as an edit sets a value.

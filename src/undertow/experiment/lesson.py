@@ -92,7 +92,7 @@ class Lesson:
         if not all(isinstance(call.labels, Tensor) for call, _ in found):
             return None
         labels = torch.cat([call.labels.reshape(-1, *first.labels.shape[1:]) for call, _ in found])
-        shape = (len(labels), *first.outputs[1:])
+        shape = (len(labels), *first.outputs.values.shape[1:])
         value = const_loss(first.loss, torch.empty(shape), labels)
         return None if value is None else value * share
 

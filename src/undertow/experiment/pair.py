@@ -7,6 +7,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from inspect import signature
 from statistics import fmean
+from threading import Lock
 from typing import Any
 
 import torch
@@ -34,6 +35,7 @@ from undertow.preflight.case import Step, guarded
 from undertow.train.heads import heard, weight_of
 from undertow.train.loop import How, penalties, rate_factor, walk
 
+ALONE = Lock()  # random states belong to a process: its threads train one after another
 TAIL = 0.1  # share of the steps whose mean training loss is judged
 ROWS = 50  # steps between layer rows of a trial
 NET_FIELDS = surgery.POSSIBLE
@@ -43,7 +45,11 @@ Build = Callable[..., nn.Module]
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What is trained: a plan, or a build function with training choices and an optimiser."""
+    """What is trained: a plan, or a build function with training choices and an optimiser.
+
+    `step` makes the loss of a batch in place of forward and loss; `edits` are made on what is
+    built, by the `remedies` named.
+    """
 
     plan: Plan | None
     choices: TrainChoices
@@ -51,6 +57,8 @@ class Source:
     optimizer: Factory | None = None
     loss: Any = None
     step: Step | None = None
+    edits: tuple[Edit, ...] = ()
+    remedies: tuple[str, ...] = ()
 
     def edit(self, edits: Sequence[Edit]) -> "Source":
         """The source with a remedy's edits; a foreign net's own edits are made after building."""
@@ -115,7 +123,7 @@ def build(
         assert source.build is not None
         takes = [p for p in signature(source.build).parameters.values() if p.default is p.empty]
         net = source.build(seed) if takes else source.build()
-        own = [e for e in edits if e.field in NET_FIELDS]
+        own = [e for e in (*source.edits, *edits) if e.field in NET_FIELDS]
         run = source.lesson(data).run
         return surgery.edited(net, own, _rows(net, run), seed, run, tell) if own else net
 
@@ -137,7 +145,7 @@ def run_task(task: Task) -> Trial:
 
     A net or a loss that raises while it is trained has failed to train, and says why.
     """
-    with single_threaded():
+    with ALONE, single_threaded():
         try:
             return train(task).trial
         except (RuntimeError, ValueError, IndexError, TypeError) as error:

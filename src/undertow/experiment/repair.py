@@ -26,6 +26,8 @@ PAIRS = 3  # pairs of them after that
 PROBE_STEPS = 50
 CONTROL = "control"
 DECOY = "decoy"
+FURTHER = {"lower-lr": 0.1, "raise-lr": 10.0}  # factor by which a rate that failed is moved on
+TIMES = 2  # such moves
 STILL = "pre-flight still finds"
 
 
@@ -214,6 +216,19 @@ class _Tries:
         return False
 
     def _train(self, remedy: Remedy) -> bool:
+        """Whether it repairs; a rate that does not is taken a tenth (ten times) further, twice."""
+        if self._trained(remedy):
+            return True
+        factor = FURTHER.get(remedy.name)
+        for _ in range(TIMES if factor is not None else 0):
+            if self.trials.deadline.over:
+                return False
+            remedy = replace(remedy, change=tuple(_scaled(e, factor or 1.0) for e in remedy.change))
+            if self._trained(remedy):
+                return True
+        return False
+
+    def _trained(self, remedy: Remedy) -> bool:
         (treated,) = trained(self.trials, self.source, (remedy.name, remedy.change))
         said = verdict(replace(self.base, treated=treated), remedy.name, remedy.change)
         self.tried.append((remedy, said))
@@ -239,6 +254,11 @@ class _Tries:
         if after.healthy:
             return None
         return f"{STILL} {after.mechanism if after.mechanism != 'healthy' else 'a symptom'}"
+
+
+def _scaled(e: Edit, factor: float) -> Edit:
+    """A rate times a factor; any other edit as it is."""
+    return Edit(e.field, float(f"{float(e.value or 0) * factor:.6g}")) if e.field == "lr" else e
 
 
 def _decoy(found: Diagnosis, source: Source) -> tuple[str, tuple[Edit, ...]]:

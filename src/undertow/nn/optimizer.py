@@ -1,9 +1,11 @@
 """Optimisers: made from choices, re-made on a copy, read as numbers, their rate scaled."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from difflib import SequenceMatcher
 from inspect import signature
 from typing import Any
 
+import torch
 from torch import nn, optim
 from torch.optim import Optimizer
 
@@ -71,7 +73,9 @@ def remake(optimizer: object, net: nn.Module) -> Factory:
                 f"optimizer={optimizer!r} is none; give an Optimizer or (params) -> Optimizer"
             )
         return optimizer
-    order = {id(p): i for i, p in enumerate(net.parameters())}
+    own = list(net.parameters())
+    order = {id(p): i for i, p in enumerate(own)}
+    shapes = [p.shape for p in own]
     plain = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
     places = [[order[id(p)] for p in g["params"] if id(p) in order] for g in optimizer.param_groups]
     kind: Any = type(optimizer)
@@ -80,17 +84,30 @@ def remake(optimizer: object, net: nn.Module) -> Factory:
 
     def make(params: Iterable[nn.Parameter]) -> Optimizer:
         held = list(params)
+        now = _moved(shapes, [p.shape for p in held])
         groups = [
-            {**options, "params": [held[i] for i in at if i < len(held)]}
+            {**options, "params": [held[now[i]] for i in at if i in now]}
             for options, at in zip(plain, places, strict=True)
         ]
-        grouped = {i for at in places for i in at}
-        added = [p for i, p in enumerate(held) if i not in grouped and i >= len(order)]
+        known = set(now.values())
+        added = [p for i, p in enumerate(held) if i not in known]
         if added:
             groups[0]["params"] = [*groups[0]["params"], *added]
         return kind([g for g in groups if g["params"]], **first)
 
     return make
+
+
+def _moved(before: Sequence[torch.Size], now: Sequence[torch.Size]) -> dict[int, int]:
+    """Where each parameter of a net stands in a changed copy: by order and shape.
+
+    Inserted ones (of a norm) have no old place, removed ones no new one; where as many are left as
+    there were, but of other shapes, each keeps its place.
+    """
+    if len(before) == len(now):
+        return {i: i for i in range(len(now))}
+    match = SequenceMatcher(None, before, now, autojunk=False)
+    return {a + i: b + i for a, b, n in match.get_matching_blocks() for i in range(n)}
 
 
 def scaled(make: Factory, factor: float) -> Factory:

@@ -143,3 +143,23 @@ def test_fp16_takes_torchs_own_steps() -> None:
     assert can_fuse(made, "bf16")
     assert not can_fuse(made, "fp16")
     assert not can_fuse(made.to("meta"), "fp32")
+
+
+def test_groups_follow_their_parameters_where_norms_are_inserted() -> None:
+    """By position alone the head's own rate would fall on the last norm."""
+    import undertow as ut
+
+    net = nn.Sequential(
+        nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU(),
+        nn.Linear(4, 2),
+    )  # fmt: skip
+    body = [p for i in (0, 2, 4) for p in net[i].parameters()]
+    groups = [{"params": body}, {"params": net[6].parameters(), "lr": 7.0}]
+    make = remake(optim.SGD(groups, lr=0.1), net)
+    changed = ut.apply(net, "batch-norm")
+    one, two = make(changed.parameters()).param_groups
+    assert {id(p) for p in two["params"]} == {id(p) for p in changed[6].parameters()}  # type: ignore[index]
+    assert two["lr"] == 7.0
+    assert len(one["params"]) == 6 + 3 * 2
+    shorter = ut.apply(net, "shallower")
+    assert len(make(shorter.parameters()).param_groups) == 2

@@ -74,17 +74,21 @@ class Subject:
 
     def plain(self, seed: int) -> nn.Module:
         """The network as its owner builds it."""
-        return build(self.source, (), self.data.shape, seed)
+        return build(self.source, (), self.data, seed)
 
     def net(self, cell: Cell) -> nn.Module:
         """The network of a cell: as built, and what the arm changes done to it."""
         net = self.plain(cell.seed)
         edits = [Edit(f, str(w)) for n, f in EDITS.items() if (w := cell.get(n)) is not None]
         if edits:
-            net = edited(net, edits, self._rows(net), cell.seed, self.facts.blocks)
+            net = edited(net, edits, self._rows(net), cell.seed, self._run)
         if cell.get("weights") is not None:
             net = scaled_weights(net, cell.number("weights"), self._rows(net))
         return net
+
+    def _run(self, net: nn.Module) -> object:
+        with torch.no_grad():
+            return net(self.batch(0)[0][:2])
 
     def _rows(self, net: nn.Module) -> tuple[Layer, ...]:
         return rows_of(net, torch.zeros(2, *self.data.shape))

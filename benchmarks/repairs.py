@@ -1,0 +1,330 @@
+"""Repairs against truth that was made elsewhere: does the first remedy work, is a cure ever false?
+
+    python benchmarks/repairs.py FOLDER [--part failing|false|named] [--n 24] [--seconds 1200]
+
+FOLDER holds `build.py`, `grade.py` and `cases.jsonl` of the truth corpus. `failing`: nets that do
+not train; the remedies in the order `check` ranks them are looked up in the corpus's own trainings
+(and trained by its own loop where it never tried them), and the remedy a repair keeps is trained
+in plain torch on seeds the repair never saw. `false`: trials that must not end in "repaired":
+failing nets given a change the corpus saw fail, healthy nets given any change, shuffled labels.
+`named`: the programs of `sick.py`. Results are lines of JSON in benchmarks/results; a run goes on
+where it stopped.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from torch import nn
+
+RESULTS = Path(__file__).parent / "results"
+SEEDS, UNSEEN = 3, (101, 102, 103)
+STEPS = 200
+WRONG = {"clip": "clip-norm", "leaky": "leaky-relu", "init": "he-init", "act_relu": "relu"}
+
+
+class Here(Executor):
+    """Runs at once, in this process."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **given: Any) -> Future[Any]:
+        """The finished future."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **given))
+        except Exception as error:  # it is the task's result
+            future.set_exception(error)
+        return future
+
+
+def kept(path: Path) -> dict[str, dict[str, Any]]:
+    """The lines of an earlier run by id."""
+    text = path.read_text() if path.exists() else ""
+    return {line["id"]: line for line in map(json.loads, text.splitlines())}
+
+
+def each(
+    name: str, jobs: Iterator[tuple[str, Callable[[], dict[str, Any]]]], seconds: float
+) -> list[dict[str, Any]]:
+    """Every job's line, old or new, until the time is up."""
+    path, ends = RESULTS / f"repairs-{name}.jsonl", time.monotonic() + seconds
+    done = kept(path)
+    for ident, job in jobs:
+        if ident in done or time.monotonic() > ends:
+            continue
+        began = time.process_time()
+        done[ident] = {"id": ident, **job(), "seconds": round(time.process_time() - began, 1)}
+        with path.open("a") as held:
+            held.write(json.dumps(done[ident]) + "\n")
+        sys.stdout.write(json.dumps(done[ident])[:300] + "\n")
+        sys.stdout.flush()
+    return list(done.values())
+
+
+# Independent training: plain torch, seeds that no repair saw
+
+
+def trains(  # noqa: PLR0913
+    make: Callable[[int], nn.Module],
+    data: tuple[torch.Tensor, torch.Tensor],
+    loss: Callable[..., torch.Tensor],
+    optimizer: Callable[..., Any],
+    edits: dict[str, Any],
+    constant: float,
+    seed: int,
+    steps: int = 300,
+) -> bool:
+    """Whether a changed net's mean loss over the last 30 steps is below .9 of the constant's."""
+    import undertow as ut
+    from undertow.core.finding import Remedy
+    from undertow.core.plan import Edit
+    from undertow.nn.surgery import POSSIBLE
+
+    x, y = data
+    if edits.get("standardise"):
+        over = [0] if x.ndim == 2 else [d for d in range(x.ndim) if d != 1]
+        x = (x - x.mean(over, keepdim=True)) / x.std(over, keepdim=True).clamp_min(1e-8)
+    torch.manual_seed(seed)
+    net = make(seed)
+    own = tuple(Edit(k, v) for k, v in edits.items() if k in POSSIBLE)
+    if own:
+        net = ut.apply(net, Remedy("kept", (), own, ""))
+    if edits.get("loss") == "cross-entropy":
+        loss = nn.functional.cross_entropy
+    opt = optimizer(net.parameters())
+    if edits.get("optimizer") == "adam":
+        opt = torch.optim.Adam(net.parameters(), lr=edits["lr"])
+    for group in opt.param_groups:
+        group["lr"] = edits.get("lr", group["lr"])
+    base = opt.param_groups[0]["lr"]
+    draw, losses = torch.Generator().manual_seed(seed), []
+    for step in range(steps):
+        pick = torch.randint(len(x), (64,), generator=draw)
+        warm = min(1.0, (step + 1) / edits["warm_up"]) if edits.get("warm_up") else 1.0
+        opt.param_groups[0]["lr"] = base * warm
+        opt.zero_grad()
+        value = loss(net(x[pick]), y[pick])
+        value.backward()
+        if edits.get("clip_norm"):
+            nn.utils.clip_grad_norm_(net.parameters(), edits["clip_norm"])
+        opt.step()
+        losses.append(float(value))
+    return fmean(losses[-30:]) < 0.9 * constant
+
+
+# Parts
+
+
+def named() -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
+    """The programs of sick.py, repaired and trained again."""
+    from sick import NAMED
+
+    for case in NAMED:
+        yield case.name, partial(_named, case)
+
+
+def _named(case: Any) -> dict[str, Any]:
+    import undertow as ut
+    from undertow.instrument.constant import const_loss
+    from undertow.nn.loss import criterion
+
+    data = case.data()
+    fix = ut.repair(
+        case.build, data, case.loss, optimizer=case.optimizer, budget_s=600, executor=Here()
+    )
+    said = fix.verdict
+    edits = {e.field: e.value for e in said.edits}
+    call, _ = criterion(case.loss, data[1])
+    again = []
+    if said.word in ("repaired", "improved"):
+        out = case.build(0)(data[0][:2]).detach()
+        plain = nn.functional.binary_cross_entropy if edits.get("head") == "sigmoid" else call
+        plain = call if case.loss == "mse" else plain
+        constant = const_loss(call, out, data[1]) or 1.0
+        again = [
+            trains(case.build, data, plain, case.optimizer, edits, constant, s) for s in UNSEEN
+        ]
+    return {
+        "curable": case.curable,
+        "word": said.word,
+        "mechanism": fix.report.mechanism,
+        "remedy": said.remedy,
+        "edits": edits,
+        "tried": [[v.remedy, v.word] for v in fix.tried],
+        "unseen": again,
+    }
+
+
+def failing(folder: str, n: int) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
+    """Failing nets of the corpus, every k-th."""
+    cases = _cases(folder, "untrainable")
+    for case in cases[:: max(1, len(cases) // n)][:n]:
+        yield case["id"], partial(_failing, case)
+
+
+def _cases(folder: str, outcome: str) -> list[dict[str, Any]]:
+    text = (Path(folder) / "cases.jsonl").read_text()
+    cases = map(json.loads, text.splitlines())
+    return [c for c in cases if c["robust"] and c["outcome"] == outcome]
+
+
+def _built(config: dict[str, Any], seed: int) -> nn.Module:
+    return importlib.import_module("build").build({**config, "seed": config["seed"] + seed}).model
+
+
+def _repair(case: dict[str, Any], budget: float = 300) -> Any:
+    """The repair of a case, as its builder, data and optimiser are."""
+    import undertow as ut
+
+    build = importlib.import_module("build")
+    made = build.build(case["config"])
+    return ut.repair(
+        partial(_built, case["config"]),
+        (made.X, made.y),
+        nn.CrossEntropyLoss(),
+        optimizer=lambda p: type(made.optimizer)(p, **_options(made.optimizer)),
+        steps=STEPS,
+        seeds=SEEDS,
+        budget_s=budget,
+        executor=Here(),
+    )
+
+
+def _options(optimizer: Any) -> dict[str, Any]:
+    names = ("lr", "momentum") if isinstance(optimizer, torch.optim.SGD) else ("lr",)
+    return {k: optimizer.defaults[k] for k in names}
+
+
+def _failing(case: dict[str, Any]) -> dict[str, Any]:
+    from truth import WORDS
+
+    grade, build = importlib.import_module("grade"), importlib.import_module("build")
+    fix = _repair(case)
+    first = [WORDS.get(r.name) for r in fix.report.remedies[:3]]
+    works = [bool(w and grade.works(case, w, settle=True)) for w in first]
+    said, made = fix.verdict, build.build(case["config"])
+    edits = {e.field: e.value for e in said.edits}
+    unseen = []
+    if said.word == "repaired":
+        from undertow.instrument.constant import const_loss
+
+        constant = const_loss(nn.CrossEntropyLoss(), torch.zeros(2, made.n_classes), made.y)
+        make = partial(_built, case["config"])
+        optimizer = lambda p: type(made.optimizer)(p, **_options(made.optimizer))  # noqa: E731
+        unseen = [
+            trains(make, (made.X, made.y), made.loss_fn, optimizer, edits, constant or 1.0, s)
+            for s in UNSEEN
+        ]
+    return {
+        "primary": case["primary"],
+        "mechanism": fix.report.mechanism,
+        "first": first,
+        "works": works,
+        "word": said.word,
+        "remedy": said.remedy,
+        "tried": [[v.remedy, v.word] for v in fix.tried],
+        "unseen": unseen,
+    }
+
+
+def false(folder: str, n: int) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
+    """Trials whose answer must not be "repaired": n of each of three kinds."""
+    for case in _cases(folder, "untrainable"):
+        vain = [w for w in WRONG if case["fixes"].get(w) is False][:1]
+        if vain and n > 0:
+            yield f"{case['id']}-vain-{vain[0]}", partial(_given, case, WRONG[vain[0]], None)
+    for i, case in enumerate(_cases(folder, "trainable")):
+        word = ("batch-norm", "he-init", "relu", "lower-lr")[i % 4]
+        yield f"{case['id']}-sound-{word}", partial(_given, case, word, None)
+        yield f"{case['id']}-shuffled-{word}", partial(_given, case, word, 7)
+
+
+def _given(case: dict[str, Any], word: str, shuffle: int | None) -> dict[str, Any]:
+    """The verdict on one remedy, forced on a case; labels by lot where `shuffle` is given."""
+    from undertow.api.apply import named as remedy_of
+    from undertow.api.repair import parts, sourced
+    from undertow.core.plan import Edit
+    from undertow.experiment.effect import Arms, verdict
+    from undertow.experiment.trials import Trials, trained
+    from undertow.preflight import Deadline
+
+    made = importlib.import_module("build").build(case["config"])
+    x, y = made.X, made.y
+    if shuffle is not None:
+        y = y[torch.randperm(len(y), generator=torch.Generator().manual_seed(shuffle))]
+    train, held, batch = parts((x, y), 0.2)
+    optimizer = lambda p: type(made.optimizer)(p, **_options(made.optimizer))  # noqa: E731
+    source = sourced(partial(_built, case["config"]), optimizer, nn.CrossEntropyLoss())
+    source = replace(source, choices=replace(source.choices, batch=batch))
+    remedy = remedy_of(word)
+    if word == "lower-lr":
+        remedy = replace(remedy, change=(Edit("lr", source.choices.lr * 0.1),))
+    trials = Trials(train, held, STEPS, tuple(range(SEEDS)), Deadline(600), Here())
+    arms = (("control", ()), (word, remedy.change), ("decoy: l2", (Edit("l2", 1e-4),)))
+    control, treated, decoy = trained(trials, source, *arms)
+    said = verdict(Arms(control, treated, decoy), word, remedy.change)
+    return {"word": said.word, "why": said.why, "remedy": word}
+
+
+def table(part: str, lines: list[dict[str, Any]]) -> str:
+    """What was counted, as text with Wilson's intervals."""
+    from truth import wilson
+
+    def share(name: str, hits: list[bool]) -> str:
+        low, high = wilson(sum(hits), len(hits))
+        return f"{name:<34}{sum(hits):>4} of {len(hits):<4} [{low:.3f}, {high:.3f}]"
+
+    if part == "false":
+        return share('false "repaired"', [v["word"] == "repaired" for v in lines])
+    if part == "failing":
+        cured = [v for v in lines if v["word"] == "repaired"]
+        return "\n".join(
+            (
+                share("first remedy works", [v["works"][:1] == [True] for v in lines]),
+                share("one of three works", [any(v["works"]) for v in lines]),
+                share("repaired", [v["word"] == "repaired" for v in lines]),
+                share("repaired trains on unseen seeds", [u for v in cured for u in v["unseen"]]),
+            )
+        )
+    sick = [v for v in lines if v["curable"]]
+    return "\n".join(
+        (
+            share("curable programs repaired", [v["word"] == "repaired" for v in sick]),
+            share("which train on unseen seeds", [u for v in sick for u in v["unseen"]]),
+            share(
+                "hopeless ones not shown",
+                [v["word"] == "not-shown" for v in lines if not v["curable"]],
+            ),
+        )
+    )
+
+
+def main() -> None:
+    """Run a part as far as the time allows; print its table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", default="")
+    parser.add_argument("--part", choices=("failing", "false", "named"), default="failing")
+    parser.add_argument("--n", type=int, default=24)
+    parser.add_argument("--seconds", type=float, default=1200)
+    args = parser.parse_args()
+    sys.path.insert(0, args.folder)
+    torch.set_num_threads(1)
+    jobs = {
+        "failing": lambda: failing(args.folder, args.n),
+        "false": lambda: false(args.folder, args.n),
+        "named": named,
+    }[args.part]()
+    sys.stdout.write(table(args.part, each(args.part, jobs, args.seconds)) + "\n")
+
+
+if __name__ == "__main__":
+    main()
