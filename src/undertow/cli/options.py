@@ -34,6 +34,10 @@ def _option(kind: Any, help: str, *names: str) -> Any:
     return Annotated[kind, typer.Option(*names, help=help)]
 
 
+def _flag(help: str, name: str) -> Any:
+    return Annotated[bool, typer.Option(name, help=help)]
+
+
 NET: Group = {
     "act": (_option(str | None, "Activation, as relu, sigmoid, tanh."), None),
     "norm": (_option(str | None, "none, batch, group, layer or instance."), None),
@@ -67,6 +71,9 @@ TRAINING: Group = {
         ),
         None,
     ),
+    "reset_bias": (_flag("Biases start at 0.", "--reset-bias"), False),
+    "revive_units": (_flag("Units dead at the start are drawn again.", "--revive-units"), False),
+    "zero_gamma": (_flag("Residual branches start at 0.", "--zero-gamma"), False),
     "seed": (_option(int, "Of weights, order and split."), 0),
 }
 

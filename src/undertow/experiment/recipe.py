@@ -31,10 +31,26 @@ INITS = {
     "xavier-uniform": "nn.init.xavier_uniform_(layer.weight)",
     "orthogonal": "nn.init.orthogonal_(layer.weight, gain)",
 }
+CALLS = {
+    "cross-entropy": "nn.functional.cross_entropy(logits, labels)",
+    "mse": "nn.functional.mse_loss(outputs, targets)",
+    "bce": "nn.functional.binary_cross_entropy_with_logits(logits, targets)",
+}
 FIXED = {
     "reset_bias": ["+ nn.init.zeros_(layer.bias)  # of every layer that feeds an activation"],
     "skip": ["- x = block(x)", "+ x = x + block(x)  # over pairs; a 1x1 where shapes differ"],
     "standardise": ["+ x = (x - mean) / std  # of the training set, per channel or feature"],
+    "revive_units": [
+        "+ dead = (layer(x) <= 0).all(0)  # units that never fire on a batch, layer by layer",
+        "+ nn.init.kaiming_normal_(rows := layer.weight.data[dead], nonlinearity='relu')",
+        "+ layer.weight.data[dead], layer.bias.data[dead] = rows, 0.01",
+    ],
+    "zero_gamma": ["+ nn.init.zeros_(block.last_norm.weight)  # of every residual block"],
+    "aux": [
+        "+ half = aux_head(h.flatten(2).mean(2))  # h: the layer half-way; training only",
+        "- loss = criterion(net(x), y)",
+        "+ loss = criterion(net(x), y) + 0.3 * criterion(half, y)",
+    ],
     "clip_norm": [
         "+ nn.utils.clip_grad_norm_(net.parameters(), {value})  # between backward() and step()"
     ],
@@ -46,11 +62,19 @@ def recipe(edits: Iterable[Edit], before: Source) -> str:
     edits = tuple(edits)
     lines = [line for e in edits for line in _lines(e, before)]
     if before.plan is not None:
-        words = " ".join(f"--{e.field.replace('_', '-')} {e.value}" for e in edits)
+        words = " ".join(_word(e) for e in edits)
         lines.append(
             f"# the same for the built net: undertow train {before.plan.model} ... {words}"
         )
     return "\n".join(lines)
+
+
+def _word(e: Edit) -> str:
+    """The option of an edit: a flag where it is one."""
+    option = f"--{e.field.replace('_', '-')}"
+    if e.field == "aux":
+        return f"{option} {int(e.value or 0)}"
+    return option if e.value is True else f"{option} {e.value}"
 
 
 def _lines(e: Edit, before: Source) -> list[str]:
@@ -61,6 +85,8 @@ def _lines(e: Edit, before: Source) -> list[str]:
         "norm": _norm,
         "init": _init,
         "optimizer": _optimizer,
+        "head": _head,
+        "loss": _loss,
     }.get(e.field)
     if made is not None:
         return made(e, was, before)
@@ -93,6 +119,21 @@ def _init(e: Edit, _: object, __: Source) -> list[str]:
         f"+     {call}",
         "+     nn.init.zeros_(layer.bias)",
     ]
+
+
+def _head(e: Edit, _: object, __: Source) -> list[str]:
+    ending, _, outputs = str(e.value).partition(":")
+    lines = [f"+ nn.Linear(features, {outputs})  # the last layer: an output a class"] * bool(
+        outputs
+    )
+    new = ["+ nn.Sigmoid()"] if ending == "sigmoid" else []
+    return [*lines, "- nn.Softmax() or what else stands behind the last linear layer", *new]
+
+
+def _loss(e: Edit, was: object, before: Source) -> list[str]:
+    named = getattr(before.loss, "__name__", type(before.loss).__name__)
+    old = was or (named if before.loss is not None else "the loss")
+    return [f"- loss = {old}", f"+ loss = {CALLS.get(str(e.value), e.value)}"]
 
 
 def _optimizer(e: Edit, was: object, before: Source) -> list[str]:
