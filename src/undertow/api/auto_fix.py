@@ -33,6 +33,7 @@ __all__ = ["MODES", "AutoFix", "asked", "fixing", "warned"]
 
 MODES = ("off", "ask", "on")
 STEPS, SEEDS, SHARE = 200, 3, 0.2  # of the trials: steps at most, seeds, share held back
+UNANSWERED = frozenset({"overfit"})  # findings no remedy of a training answers
 MOST = 3  # remedies applied to one training
 
 
@@ -117,7 +118,7 @@ class _Stop:
     def finding(self, report: Report) -> None:
         """A finding of the watch."""
         self._tell(report)
-        names = {s.name for s in report.symptoms if not s.note}
+        names = {s.name for s in report.symptoms if not s.note} - UNANSWERED
         if names - self._seen:
             self.found, self.report = tuple(sorted(names)), report
 

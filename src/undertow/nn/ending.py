@@ -101,11 +101,11 @@ class Bare(TorchFunctionMode):
         head.register_forward_hook(self._beyond)
 
     def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+        self, func: Callable[..., Any], types: Any, args: Any = (), named: Any = None
     ) -> Any:
         """The call as it was, or nothing done."""
         ends = self._past and func in ENDINGS
-        return args[0] if ends and isinstance(args[0], Tensor) else func(*args, **(kwargs or {}))
+        return args[0] if ends and isinstance(args[0], Tensor) else func(*args, **(named or {}))
 
     def _enter(self, module: nn.Module, inputs: Any) -> None:
         self._past = False

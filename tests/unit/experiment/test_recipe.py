@@ -37,12 +37,24 @@ def test_a_norm_takes_the_place_of_the_bias() -> None:
         (Edit("lr", 0.002), "+ lr = 0.002"),
         (Edit("depth", 3), "- depth = 12"),
         (Edit("optimizer", "adam"), "+ optimizer = torch.optim.Adam("),
+        (Edit("revive_units", True), "kaiming_normal_"),
+        (Edit("zero_gamma", True), "zeros_(block.last_norm.weight)"),
+        (Edit("aux", True), "+ 0.3 * criterion(half, y)"),
+        (Edit("loss", "cross-entropy"), "+ loss = nn.functional.cross_entropy(logits, labels)"),
     ],
 )
 def test_every_edit_has_its_lines(edit: Edit, said: str) -> None:
     text = recipe([edit], BUILT)
     assert said in text
-    assert f"--{edit.field.replace('_', '-')} {edit.value}" in text
+    value = {"aux": " 1"}.get(edit.field, "" if edit.value is True else f" {edit.value}")
+    assert text.endswith(f"--{edit.field.replace('_', '-')}{value}")
+
+
+def test_an_ending_is_taken_off_and_a_sigmoid_or_outputs_put_on() -> None:
+    off = "- nn.Softmax() or what else stands behind the last linear layer"
+    assert recipe([Edit("head", "logits")], CODE) == off
+    assert recipe([Edit("head", "sigmoid")], CODE).splitlines() == [off, "+ nn.Sigmoid()"]
+    assert "nn.Linear(features, 3)" in recipe([Edit("head", "logits:3")], CODE)
 
 
 def test_code_is_told_what_its_own_optimiser_had() -> None:
