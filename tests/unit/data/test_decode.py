@@ -130,5 +130,5 @@ def test_a_damaged_jpeg_is_told_in_pillows_words_by_either(
     monkeypatch.setattr(module, "decoder", Refusing)
     assert decode(path, 3).shape == (3, 24, 30)
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(BadImageError, match=r"a\.jpg: image file is truncated"):
+    with pytest.raises(BadImageError, match=r"a\.jpg: .*[Tt]runcated"):
         decode(path, 3)
