@@ -28,7 +28,7 @@ from undertow.preflight import guarded
 from undertow.train.cached import on_features
 from undertow.train.evaluation import evaluating
 from undertow.train.fit import NO_LIMITS, Job, Limits
-from undertow.train.objective import objective
+from undertow.train.objective import objective, uneven
 from undertow.train.precision import Precision
 from undertow.train.precision import resolve as precision
 from undertow.train.schedule import checked
@@ -117,7 +117,7 @@ def prepared(
         about={**_about(asked, data, kept), "loss": word, "precision": asdict(answers)},
         objective=objective(choices, loss_fn, word, _counts(kept)),
         freezing=frozen,
-        notes=start.notes,
+        notes=(*start.notes, *uneven(kept.y, kept.classes, choices.balance)),
         static=mismatch(start, kept),
     )
     return on_features(job, stages[-1]) if choices.cache_features else job

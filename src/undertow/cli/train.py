@@ -138,6 +138,13 @@ LIMITS: o.Group = {
         ],
         None,
     ),
+    "find_lr": (
+        Annotated[
+            bool,
+            typer.Option("--find-lr", help="Only sweep learning rates and print what they do."),
+        ],
+        False,
+    ),
     "workers": (Annotated[int, typer.Option(min=0, help="Processes that read samples.")], 0),
     "strict": (
         Annotated[bool, typer.Option("--strict", help="Stop at the first bad image.")],
@@ -195,6 +202,8 @@ def _train(words: dict[str, Any], typed: dict[str, Any], ranks: Any) -> int:
     from undertow.cli.live import Live
 
     job = replace(_again(words, typed) if words["resume"] else _new(words, typed), ranks=ranks)
+    if words["find_lr"]:
+        return _swept(job, json=words["json"]) if ranks.first else 0
     still = words["quiet"] or words["json"] or not ranks.first
     if not still:
         _begins(job)
@@ -209,6 +218,33 @@ def _train(words: dict[str, Any], typed: dict[str, Any], ranks: Any) -> int:
     if done.interrupted:
         return INTERRUPTED
     return 0 if report.healthy or report.diagnosis.watching else FINDINGS
+
+
+BAR, ROWS = 40, 20  # characters of the longest bar; lines of the curve
+
+
+def _swept(job: Any, *, json: bool) -> int:
+    """Print the curve of losses over rates and what it suggests; nothing is trained."""
+    from dataclasses import asdict
+    from json import dumps
+
+    from undertow.api.rate import rates
+    from undertow.core.codec import encode
+
+    found = rates(job)
+    if json:
+        print(dumps(encode(asdict(found))))
+        return 0
+    most = max((p[2] for p in found.curve if p[2] < float("inf")), default=1.0) or 1.0
+    for rate, _, loss in found.curve[:: max(1, len(found.curve) // ROWS)]:
+        bar = "" if loss != loss or loss > most else "#" * round(BAR * max(0.0, loss) / most)
+        print(f"lr {rate:8.1e}  loss {loss:8.4g}  {bar}")
+    if found.why:
+        print(f"no suggestion: {found.why}")
+        return FINDINGS
+    print(f"steepest fall at {found.steepest:.2g}, a tenth of the lowest loss's {found.tenth:.2g}")
+    print(f"nothing was changed; to use it: --lr {found.steepest:.2g}")
+    return 0
 
 
 def _begins(job: Any) -> None:

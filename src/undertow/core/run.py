@@ -10,7 +10,8 @@ from undertow.core.record import Scalars
 class Evaluation:
     """Held-back results after some step: loss, share right (None without classes), samples.
 
-    `balanced` is the mean over classes of the share right; the `ema` pair is of averaged weights.
+    `balanced` is the mean over classes of the share right; the `ema` pair is of averaged weights;
+    `same` is the share of predictions that are of the class predicted most.
     """
 
     step: int
@@ -20,6 +21,7 @@ class Evaluation:
     balanced: float | None = None
     ema_loss: float | None = None
     ema_accuracy: float | None = None
+    same: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

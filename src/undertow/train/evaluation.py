@@ -25,7 +25,12 @@ def hits(out: Tensor, y: Tensor) -> int | None:
 def _hits(out: Tensor, y: Tensor) -> Tensor | None:
     if y.is_floating_point() or out.ndim < 2:
         return None
-    return (out.argmax(1) if out.shape[1] > 1 else out[:, 0] > 0) == y
+    return _guess(out) == y
+
+
+def _guess(out: Tensor) -> Tensor:
+    """The class of every sample, (N,): the largest logit, or the sign of a single one."""
+    return out.argmax(1) if out.shape[1] > 1 else (out[:, 0] > 0).long()
 
 
 @contextmanager
@@ -56,7 +61,7 @@ def evaluate(
     n, classes = len(data.x), max(1, data.classes)
     mine = torch.arange(ranks.rank, n, ranks.world)
     chunk = max(1, min(CHUNK, VALUES // max(1, data.x[:1].numel())))
-    sums = torch.zeros(1 + 2 * classes, dtype=torch.float64)  # loss, right by class, seen by class
+    sums = torch.zeros(1 + 3 * classes, dtype=torch.float64)  # loss; by class: right, seen, said
     device = next((p.device for p in net.parameters()), torch.device("cpu"))
     with evaluating(net):
         for at in range(0, len(mine), chunk):
@@ -66,15 +71,17 @@ def evaluate(
             sums[0] += loss_fn(out, y).item() * len(x)
             good = _hits(out, y) if data.classes else None
             if good is not None:
-                sums[1 : 1 + classes] += y[good].cpu().bincount(minlength=classes)
-                sums[1 + classes :] += y.cpu().bincount(minlength=classes)
+                counted = (y[good], y, _guess(out).clamp_max(classes - 1))
+                parts = [labels.cpu().bincount(minlength=classes) for labels in counted]
+                sums[1:] += torch.cat(parts)
     sums = ranks.gather(sums)
-    hit, seen = sums[1 : 1 + classes], sums[1 + classes :]
+    hit, seen, said = sums[1:].view(3, classes)
     if not data.classes or not float(seen.sum()):
         return Evaluation(step, float(sums[0]) / n, None, n)
     recall = (hit / seen)[seen > 0]
     accuracy = float(hit.sum() / n)
-    return Evaluation(step, float(sums[0]) / n, accuracy, n, float(recall.mean()))
+    same = float(said.max() / n)
+    return Evaluation(step, float(sums[0]) / n, accuracy, n, float(recall.mean()), same=same)
 
 
 @torch.no_grad()

@@ -130,7 +130,7 @@ def _loop(job: Job, log: Log, each: Each, stop: Stop) -> bool:
 
 def _steps(job: Job, log: Log, each: Each, stop: Stop, how: How) -> bool:
     began = time.monotonic()
-    feed = job.feed.groups(log.step, job.total)
+    feed = log.pace.timed(job.feed.groups(log.step, job.total))
     for done in walk(job.net, job.optimizer, feed, how, log.step):
         log.took(done)
         due = _due(job, done.scalars.step + 1)

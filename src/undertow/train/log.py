@@ -19,7 +19,10 @@ from undertow.train.average import Average
 from undertow.train.evaluation import evaluate
 from undertow.train.job import Job
 from undertow.train.loop import Step
+from undertow.train.objective import UNEVEN, imbalance
+from undertow.train.pace import Pace
 
+SAME = 0.95  # share of the predictions that are of one class from which it is told
 FEW = 16  # samples of a micro-batch below which batch norm is noisy: Wu & He 2018, fig. 1
 
 
@@ -37,8 +40,10 @@ class Log:
         self.average = Average(job.net, job.choices.ema) if job.choices.ema else None
         fp16 = job.choices.precision == "fp16"
         self.scaler = torch.amp.GradScaler(job.device.type) if fp16 else None
+        self.pace = Pace(job.device)
         self._failed: EnvironmentFaultError | None = None
         self._good = True
+        self._uneven = imbalance(job.train.y, job.train.classes) > UNEVEN
 
     def begin(self) -> None:
         """Restore what a resume needs, or write the state of step 0, so that any kill can resume.
@@ -71,11 +76,13 @@ class Log:
             self.watch.loss(done.loss, done.y, scalars)
         self._aux.append(done.aux)
         self.clipped += scalars.clipped_norm is not None
+        self.pace.took(done.y.shape[0] * self.job.ranks.world)
         self.metrics.append(scalars)
 
     def evaluated(self) -> Evaluation:
         """The held-back results of now; `best` and `last` are written."""
         job = self.job
+        self._event("pace", {"step": self.step, **encode(self.pace.told())})
         found = evaluate(job.net, job.held, job.loss_fn, self.step, job.ranks)
         if self.average is not None:
             with self.average.swapped():
@@ -87,12 +94,19 @@ class Log:
             mean = sum(self._aux) / len(self._aux)
             self._event("auxiliary-loss", {"step": self.step, "loss": encode(mean)})
         self._aux.clear()
-        if math.isfinite(found.loss) and (self.best is None or found.loss < self.best.loss):
+        if math.isfinite(found.loss) and (self.best is None or self._better(found, self.best)):
             self.best = found
             self.save("best", "last")
         else:
             self.save("last")
+        self.pace.again()
         return found
+
+    def _better(self, found: Evaluation, best: Evaluation) -> bool:
+        """By held-back loss; with uneven classes by the mean over classes of the share right."""
+        if self._uneven and found.balanced is not None and best.balanced is not None:
+            return found.balanced > best.balanced
+        return found.loss < best.loss
 
     @property
     def enough(self) -> bool:
@@ -176,6 +190,17 @@ class Log:
         bad = getattr(getattr(self.job.train.x, "source", None), "bad", {})
         if bad:
             said.append(f"{len(bad)} images could not be read: {'; '.join(list(bad.values())[:5])}")
+        if self.pace.starved:
+            said.append(
+                f"up to {self.pace.starved:.0%} of the time waits for data; give --workers, or"
+                " smaller images"
+            )
+        last = self.evaluations[-1] if self.evaluations else None
+        if last is not None and last.same is not None and last.same > SAME:
+            said.append(
+                f"constant predictor: {last.same:.0%} of the held-back samples are called one"
+                " class; look at the share right of each class, not at all together"
+            )
         if self.enough and self.best is not None:
             said.append(f"stopped early: no better evaluation since step {self.best.step}")
         return tuple(said)

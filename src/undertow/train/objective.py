@@ -12,6 +12,7 @@ from undertow.core.plan import TrainChoices
 from undertow.nn.loss import Criterion
 
 BALANCES = ("none", "inverse", "effective", "sampler")
+UNEVEN = 10.0  # largest class over smallest from which it is told
 BETA = 0.9999  # of the effective number of samples: Cui et al. 2019, eq. 2
 
 
@@ -34,6 +35,24 @@ def class_weights(counts: Tensor, balance: str) -> Tensor:
     weights = 1 / n if balance == "inverse" else (1 - BETA) / (1 - BETA**n)
     weights = torch.where(counts > 0, weights, torch.zeros_like(weights))
     return (weights * (counts > 0).sum() / weights.sum()).float()
+
+
+def imbalance(y: Tensor, classes: int) -> float:
+    """Samples of the largest class over those of the smallest one there is; 1 without classes."""
+    counts = y.bincount(minlength=classes) if classes else torch.ones(1)
+    seen = counts[counts > 0]
+    return float(seen.max() / seen.min()) if len(seen) else 1.0
+
+
+def uneven(data_y: Tensor, classes: int, balance: str) -> tuple[str, ...]:
+    """What to say before training where classes are uneven and nothing answers it."""
+    ratio = imbalance(data_y, classes)
+    if ratio <= UNEVEN or balance != "none":
+        return ()
+    return (
+        f"classes are uneven, {ratio:.0f} to 1: --balance inverse (or effective) weighs them,"
+        " --balance sampler draws them alike; best is chosen by balanced accuracy",
+    )
 
 
 def sample_weights(y: Tensor, classes: int) -> Tensor:
