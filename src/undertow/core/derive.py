@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 W = 20  # steps: the window of scalar rules
 TREND = 50  # losses: half the steps of the verdict, so that noise does not pass for a fall
+HALF = 0.5  # of the first loss: what a fall to the constant answer seldom takes
 SMOOTH = 10  # steps in the median that smooths a loss
 GUESSING = 0.9  # progress above it is no better than the best constant answer
 RIGHT = 0.25  # share of the way from guessing to all right that counts as answering
@@ -155,8 +156,13 @@ def held(record: Record, judge: Callable[[Snapshot], T | None]) -> tuple[int, T]
 
 
 def smoothed(record: Record, step: int) -> float | None:
-    """Median loss of the last 10 steps up to `step`; inf once a loss is not finite."""
-    seen = list(_last_losses(record.metrics, step, SMOOTH))
+    """Median loss of the last 10 steps up to `step`; inf once a loss is not finite.
+
+    Of losses known on sampled steps only, the last 3: ten of them would reach back to the start.
+    """
+    points = list(_points(record.metrics, step, SMOOTH))
+    near = [loss for at, loss in points if at > step - SMOOTH]
+    seen = near if len(near) >= HOLD else [loss for _, loss in points[:HOLD]]
     if not seen:
         return None
     return median(seen) if all(map(math.isfinite, seen)) else math.inf
@@ -285,9 +291,10 @@ def stuck(record: Record, step: int) -> bool:
     """The gate: the net makes no progress, so a symptom may be called a finding.
 
     Before training it is the one-batch run; in training `progress` > .9 and a loss that does not
-    move, from step 100 on (by trend alone where the constant loss is unknown). A loss still above
-    the constant one moves only if the answers do: from a bad start it falls by itself, and a net
-    that is right may be over-confident.
+    move, from step 100 on. Where the constant loss is unknown a loss that fell by half counts as
+    progress too: a net that has learned does not move any more either. A loss still above the
+    constant one moves only if the answers do: from a bad start it falls by itself, and a net that
+    is right may be over-confident.
     """
     if record.kind == "check":
         return learned(record) is False
@@ -296,7 +303,15 @@ def stuck(record: Record, step: int) -> bool:
     share = progress(record, step)
     if share is not None and share > 1 and answers(record, step) is False:
         return True
-    return (share is None or share > GUESSING) and not moving(record, step)
+    none = share > GUESSING if share is not None else not _halved(record, step)
+    return none and not moving(record, step)
+
+
+def _halved(record: Record, step: int) -> bool:
+    """Whether each of the last 3 losses known is under half of the first one."""
+    start = next((m.loss for m in record.metrics if m.loss is not None), None)
+    last = list(_last_losses(record.metrics, step, HOLD))
+    return start is not None and max(last, default=math.inf) < HALF * start
 
 
 def stability(record: Record) -> float | None:

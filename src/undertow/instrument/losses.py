@@ -91,14 +91,14 @@ class Losses:
     """The losses of the step being taken, from the best source there is, and the labels seen.
 
     A criterion module is hooked and tells every loss. Without one, the scalar that `backward` is
-    called on is caught while `listen` lasts (sampled steps: the mode slows every call a little).
+    called on is caught while `listen` lasts (sampled steps: the mode slows every call a little),
+    and the loss function that made it, which knows the labels.
     Once the user tells a loss, nothing else counts.
 
     Args:
         loss: the criterion, its word, or None.
         guard: a context in which a fault of ours becomes a note, entered anew each time.
-        tapped: `backward` itself is tapped (`tap`) and tells every loss: then the mode looks for
-            the loss function instead, and so for the labels.
+        tapped: `backward` itself is tapped (`tap`) and tells every loss.
         told: the loop tells every loss after its step, from the first on.
         batch: is shown the first outputs that a loss is taken of.
     """
@@ -118,7 +118,9 @@ class Losses:
         self.seen, self.last_known = False, False
         self._criterion = loss if isinstance(loss, nn.Module) else None
         self._guard, self._told = guard, told
-        self._mode = LossMode(self._called) if tapped else _BackwardMode(self._caught)
+        self._modes: list[TorchFunctionMode] = [LossMode(self._called)]
+        if not tapped:
+            self._modes.append(_BackwardMode(self.tap))
         self._call: Called | None = None
         self._share: Tensor | float = 1.0
         self._handle: RemovableHandle | None = None
@@ -139,11 +141,13 @@ class Losses:
         """Catch what `backward` is called on, where there is no better source."""
         self.rest()
         if self._criterion is None and not self._told:
-            insert(self._mode)
+            for mode in self._modes:
+                insert(mode)
 
     def rest(self) -> None:
         """Stop catching."""
-        withdraw(self._mode)
+        for mode in self._modes:
+            withdraw(mode)
 
     def tell(
         self, value: Tensor | float, labels: Any, *, waiting: list[Tensor | float] | None
@@ -206,11 +210,6 @@ class Losses:
 
     def _called(self, call: Called) -> None:
         self._call = call
-
-    def _caught(self, loss: Tensor) -> None:
-        with self._guard:
-            if self._wanted(loss):
-                self.pending.append(number(loss))
 
     def _wanted(self, loss: Tensor) -> bool:
         wanted = not self._told and loss.requires_grad and loss.numel() == 1

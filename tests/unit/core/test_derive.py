@@ -242,3 +242,23 @@ def test_above_the_constant_loss_the_answers_decide(
     assert stuck(known, 100) is verdict
     few = tuple(replace(m, accuracy=right if m.step > 96 else None) for m in record.metrics)
     assert stuck(replace(known, metrics=few), 100) is False
+
+
+def sparse(*losses: float, const: float | None = CONST) -> Record:
+    """Losses known on the sampled steps of a start only."""
+    known = dict(zip((0, 1, 2, 4, 8, 16, 32, 64, 100), losses, strict=True))
+    metrics = tuple(Scalars(i, known.get(i)) for i in range(101))
+    return replace(run(), metrics=metrics, const_loss=const, first_loss=losses[0])
+
+
+def test_losses_of_sampled_steps_are_smoothed_over_the_last_three() -> None:
+    falls = sparse(2.3, 2.3, 2.3, 2.3, 2.3, 2.2, 1.6, 1.0, 0.5)
+    assert progress(falls, 100) == pytest.approx(1.0 / CONST)
+    assert not stuck(falls, 100)
+    assert stuck(sparse(*(2.3,) * 9), 100)
+
+
+def test_without_a_constant_loss_half_the_first_one_is_progress() -> None:
+    assert not stuck(sparse(*(2.3,) * 6, 1.1, 1.1, 1.1, const=None), 100)
+    assert stuck(sparse(*(2.3,) * 6, 1.2, 1.2, 1.2, const=None), 100)
+    assert not stuck(replace(run([2.3] * 50 + [0.1] * 150), const_loss=None), 199)

@@ -164,8 +164,8 @@ def test_a_last_loss_without_a_step_is_kept() -> None:
 def test_without_a_source_losses_are_caught_on_sampled_steps() -> None:
     record = watched(12, loss=None).record
     assert [m.step for m in record.metrics if m.loss is not None] == [0, 1, 2, 4, 8]
-    assert "progress judged by trend: no labels seen" in record.notes[0]
-    assert record.const_loss is None
+    assert record.const_loss is not None
+    assert not record.notes
 
 
 def test_modes_of_the_user_survive_the_catching_of_losses() -> None:
@@ -710,3 +710,21 @@ def test_a_net_on_meta_is_refused() -> None:
         model = nn.Linear(2, 2)
     with pytest.raises(UsageError, match="meta"):
         Watch(model, judge=diagnose)
+
+
+def test_a_loop_that_tells_nothing_is_judged_by_its_loss_function() -> None:
+    """No criterion, no `w.loss`: value and labels are seen where `backward` begins."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 4))
+    x = torch.randn(64, 8)
+    y = x[:, :4].argmax(1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    with Watch(model, optimizer=optimizer, judge=diagnose) as w:
+        for _ in range(110):
+            optimizer.zero_grad()
+            (nn.functional.cross_entropy(model(x), y) / 4).backward()
+            optimizer.step()
+    record = w.record
+    assert record.const_loss == pytest.approx(math.log(4), rel=0.05)
+    assert record.first_loss == pytest.approx(math.log(4), rel=0.2)  # the function's own value
+    assert not w.report().symptoms

@@ -42,7 +42,8 @@ def _seen(record: Record, symptoms: Sequence[Symptom]) -> Iterator[Evidence]:
     if moves is not None and moves < NOTHING and not any(s.name in FROZEN for s in symptoms):
         yield Evidence("update_ratio", "", 0, moves, NOTHING)
     late = next((s.since for s in symptoms if s.name == "non-finite" and s.since > 0), None)
-    if record.kind == "run" and late is not None and moves is not None:
+    alone = not any(s.name == "exploding-gradient" for s in symptoms)
+    if record.kind == "run" and late is not None and moves is not None and alone:
         yield Evidence("finite_steps", "", late, float(late))
     best = line_best(record)
     off = too_high(record, symptoms) is not None or too_low(record, symptoms) is not None

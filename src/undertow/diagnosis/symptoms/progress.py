@@ -43,7 +43,7 @@ def no_progress(record: Record) -> Iterator[Symptom]:
     """
     if record.kind == "check":
         yield from _before_training(record)
-    elif stuck(record, record.last_step) and record.metrics:
+    elif stuck(record, record.last_step) and window(record, record.last_step):
         yield _in_training(record)
     else:
         yield from _head_alone(record)
