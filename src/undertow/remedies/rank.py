@@ -36,7 +36,7 @@ ORDER: dict[str, tuple[str, ...]] = {  # diagnosis.md, section 8
 TOGETHER: dict[str, tuple[str, ...]] = {  # two changes, for nets no single one repairs
     "vanishing": ("relu + batch-norm", "tanh + batch-norm"),
     "exploding": ("batch-norm + lower-lr", "he-init + lower-lr"),
-    "dead": ("batch-norm + lower-lr", "wider + he-init", "reset-bias + lower-lr"),
+    "dead": ("wider + batch-norm", "batch-norm + lower-lr", "wider + he-init"),
     "saturated": ("standardise-input + batch-norm",),
     "lr-high": ("batch-norm + lower-lr",),
     "lr-low": ("batch-norm + raise-lr",),
