@@ -1,4 +1,8 @@
-"""How many of the last batches before a verdict are answered right: where a loss alone misleads."""
+"""How many of the last batches before a verdict are answered right: where a loss alone misleads.
+
+Answers are kept in the ten steps up to a verdict and compared with the labels of the same step:
+those told, or those its loss function was called with where that was seen.
+"""
 
 from typing import Any
 
