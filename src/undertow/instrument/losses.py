@@ -34,7 +34,7 @@ class Labels:
     def __init__(self, loss: Loss | str | None) -> None:
         self._loss = loss
         self.word = word_of(loss)
-        self.latest: Tensor | None = None
+        self._latest: Tensor | None = None
         self._seen: list[Tensor] = []
         self._count, self._batch = 0, 0
         self._known: tuple[int, float | None] = (0, None)
@@ -48,7 +48,7 @@ class Labels:
 
     def add(self, labels: Any) -> None:
         """Keep a batch's labels while there is room; anything but a tensor is passed over."""
-        self.latest = labels if isinstance(labels, Tensor) else None
+        self._latest = labels if isinstance(labels, Tensor) else None
         if self._count >= LABELS or not isinstance(labels, Tensor):
             return
         if not labels.ndim or not labels.numel():
@@ -58,6 +58,11 @@ class Labels:
         if room > 0 and (not self._seen or labels.shape[1:] == self._seen[0].shape[1:]):
             self._seen.append(labels.detach()[:room].clone())
             self._count += len(self._seen[-1])
+
+    def taken(self) -> Tensor | None:
+        """Those of the last batch, once: the next step's are not known yet."""
+        latest, self._latest = self._latest, None
+        return latest
 
     @property
     def first(self) -> Tensor | None:

@@ -37,6 +37,7 @@ class _Step:
     grad_norm: float | None
     snapshot: Snapshot | None
     guesses: Tensor | None = None
+    labels: Tensor | None = None  # of its own last batch, if they were seen
 
 
 class Watch:
@@ -212,7 +213,7 @@ class Watch:
     def _take(self, value: Tensor | float, labels: Any) -> None:
         waiting = None if self._open is None else self._open.losses
         if self._losses.tell(value, labels, waiting=waiting) and self._open is not None:
-            self._open.losses = [value]
+            self._open.losses, self._open.labels = [value], self._losses.labels.taken()
             self._finish()
             self._prepare()
 
@@ -233,7 +234,8 @@ class Watch:
     def _close_step(self, snapshot: Snapshot | None) -> None:
         norm = self._probe.grad_norm if snapshot is not None else None
         losses = self._losses.taken()
-        self._open = _Step(self._step, losses, self._lr, norm, snapshot, self._guesses.taken())
+        answered = self._guesses.taken(), self._losses.labels.taken()
+        self._open = _Step(self._step, losses, self._lr, norm, snapshot, *answered)
         self._step += 1
         if losses and all(isinstance(v, float) for v in losses):
             self._finish()
@@ -244,7 +246,7 @@ class Watch:
             return
         done, self._open = self._open, None
         scalars, self._known = self._scalars(done), None
-        self._losses.last_known, self._losses.labels.latest = bool(done.losses), None
+        self._losses.last_known = bool(done.losses)
         self._journal.add(scalars, done.snapshot)
         if done.snapshot is not None:
             self._journal.head(self._written())
@@ -272,7 +274,7 @@ class Watch:
     def _scalars(self, step: _Step) -> Scalars:
         loss, lr, known = _rounded(mean(step.losses)), step.lr, self._known
         if known is None or known.step != step.number:
-            right = _rounded(share_right(step.guesses, self._losses.labels.latest))
+            right = _rounded(share_right(step.guesses, step.labels))
             return Scalars(step.number, loss, lr, _rounded(step.grad_norm), right)
         lr = known.lr if lr is None else lr
         rest = known.grad_norm, known.accuracy, known.clipped_norm, known.skipped

@@ -12,7 +12,9 @@ torch.manual_seed(0)
 X, Y = torch.randn(40, 5), torch.arange(40) % 3
 
 
-def trained(steps: int, *, tell: bool = True, evaluate: bool = False) -> tuple[Record, list[float]]:
+def trained(
+    steps: int, *, tell: str = "before", evaluate: bool = False
+) -> tuple[Record, list[float]]:
     """A watched loop's record and the accuracies of its own outputs, step by step."""
     net, right = nn.Linear(5, 3), list[float]()
     opt = torch.optim.SGD(net.parameters(), lr=0.5)
@@ -27,17 +29,20 @@ def trained(steps: int, *, tell: bool = True, evaluate: bool = False) -> tuple[R
             if evaluate:
                 with torch.no_grad():
                     net(-X)
-            if tell:
+            if tell == "before":
                 w.loss(loss, y)
             opt.step()
+            if tell == "after":
+                w.loss(loss, y)
     assert not net._forward_hooks
     return w.record, right
 
 
+@pytest.mark.parametrize("tell", ["before", "after"])
 @pytest.mark.parametrize("evaluate", [False, True])
-def test_the_ten_steps_before_a_verdict_are_measured(evaluate: bool) -> None:
+def test_the_ten_steps_before_a_verdict_are_measured(evaluate: bool, tell: str) -> None:
     """By the loop's own outputs; passes without a gradient in between count for nothing."""
-    record, right = trained(101, evaluate=evaluate)
+    record, right = trained(101, evaluate=evaluate, tell=tell)
     seen = {m.step: m.accuracy for m in record.metrics if m.accuracy is not None}
     assert list(seen) == list(range(91, 101))
     assert list(seen.values()) == pytest.approx([right[s] for s in seen], rel=1e-5)
@@ -48,7 +53,7 @@ def test_a_step_is_compared_with_its_own_labels_only() -> None:
 
     In the steps between the labels last seen are those of another batch, so nothing is said.
     """
-    record, right = trained(101, tell=False)
+    record, right = trained(101, tell="never")
     seen = {m.step: m.accuracy for m in record.metrics if m.accuracy is not None}
     assert list(seen) == [100]
     assert seen[100] == pytest.approx(right[100], rel=1e-5)
