@@ -1,5 +1,6 @@
 """Data as a user gives them, and `undertow data`: what was found in a source."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -19,13 +20,13 @@ from undertow.data.pixels import Pixels
 __all__ = ["Found", "as_data", "describe", "with_files"]
 
 
-def describe(source: str) -> Found:
+def describe(source: "str | os.PathLike[str]") -> Found:
     """What a data source holds: every image is decoded once, every file hashed at most once.
 
     Raises:
         UsageError: the source cannot be read at all.
     """
-    return described(load(source))
+    return described(load(os.fspath(source)))
 
 
 def as_data(data: object) -> Arrays:

@@ -1,5 +1,6 @@
 """`ut.evaluate`: what a trained net is worth on data, with the interval of each share."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -114,9 +115,9 @@ def data_of(made: Opened, data: object = None) -> Arrays:
         data = "" if made.plan is None else made.plan.data
         if not data:
             raise UsageError(f"{made.name} does not say which data it was trained on; give --data")
-    if not isinstance(data, str | Path):
+    if not isinstance(data, str | os.PathLike):
         return as_data(data)
-    arrays = load(str(data))
+    arrays = load(os.fspath(data))
     plan = made.plan
     if plan is None or not made.fingerprint:
         return arrays

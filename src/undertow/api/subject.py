@@ -1,5 +1,6 @@
 """A user's network and data as what a study is asked of."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,12 +69,12 @@ def _plan(on: str) -> Plan:
 
 
 def _arrays(data: object, own: str) -> Arrays:
-    if data is None or isinstance(data, str | Path):
-        return load(str(data or own or PLAIN))
+    if data is None or isinstance(data, str | os.PathLike):
+        return load(os.fspath(data or own or PLAIN))
     return as_data(data)
 
 
 def _typed(data: object, plain: str) -> str:
     if data is None:
         return plain
-    return str(data) if isinstance(data, str | Path) else "data"
+    return os.fspath(data) if isinstance(data, str | os.PathLike) else "data"

@@ -1,5 +1,6 @@
 """`ut.train`: train a network with the watch on; leaves a run folder."""
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -104,6 +105,7 @@ def train(
         UsageError: an unknown model, data or option.
     """
     limits = Limits(checkpoint_every, budget_s, workers)
+    data = os.fspath(data) if isinstance(data, os.PathLike) else data
     fix = AutoFix(auto_fix, asked, warned, auto_fix_budget_s, _object(data))
     options = words({"weights": weights, "freeze": freeze, "unfreeze": unfreeze, **options})
     options = {name: value for name, value in options.items() if value is not None}
@@ -143,9 +145,9 @@ def _object(data: object) -> Arrays | None:
 def _loaded(
     data: object, *, strict: bool = False, transform: Callable[[Any], Any] | None = None
 ) -> Arrays:
-    if not isinstance(data, str | Path):
+    if not isinstance(data, str):
         return as_data(data)
-    arrays = load(str(data))
+    arrays = load(data)
     return arrays if not strict and transform is None else with_files(arrays, strict, transform)
 
 

@@ -1,6 +1,7 @@
 """From weights on: what a plan that starts from them means, and what they bring along."""
 
 import math
+import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -45,8 +46,8 @@ def words(options: Mapping[str, Any]) -> dict[str, Any]:
         held["layer_lr"] = (held["layer_lr"].start, held["layer_lr"].stop)
     if "layer_lr" in held:
         held["layer_lr"] = tuple(held["layer_lr"] or ())
-    if isinstance(held.get("weights"), Path):
-        held["weights"] = str(held["weights"])
+    if isinstance(held.get("weights"), os.PathLike):
+        held["weights"] = os.fspath(held["weights"])
     return held
 
 

@@ -12,6 +12,7 @@ from undertow.core.codec import decode, encode
 from undertow.core.errors import EnvironmentFaultError, UsageError
 from undertow.core.record import Scalars
 from undertow.core.run import Evaluation, Run
+from undertow.data.arrays import Arrays
 from undertow.instrument.watch import Watch
 from undertow.record.store import read_run
 from undertow.train import checkpoint, state
@@ -23,6 +24,7 @@ from undertow.train.objective import UNEVEN, imbalance
 from undertow.train.pace import Pace
 
 SAME = 0.95  # share of the predictions that are of one class from which it is told
+TOLD = round(1 / (1 - SAME))  # samples below which that share could only be all of them
 FEW = 16  # samples of a micro-batch below which batch norm is noisy: Wu & He 2018, fig. 1
 
 
@@ -195,11 +197,10 @@ class Log:
                 f"up to {self.pace.starved:.0%} of the time waits for data; give --workers, or"
                 " smaller images"
             )
-        last = self.evaluations[-1] if self.evaluations else None
-        if last is not None and last.same is not None and last.same > SAME:
+        if self.evaluations and constant(self.evaluations[-1], self.job.held):
             said.append(
-                f"constant predictor: {last.same:.0%} of the held-back samples are called one"
-                " class; look at the share right of each class, not at all together"
+                f"constant predictor: {self.evaluations[-1].same:.0%} of the held-back samples are"
+                " called one class; look at the share right of each class, not at all together"
             )
         if self.enough and self.best is not None:
             said.append(f"stopped early: no better evaluation since step {self.best.step}")
@@ -260,6 +261,18 @@ class Log:
         self.best = None if about["best"] is None else decode(Evaluation, about["best"])
         before = read_run(job.folder).metrics if job.ranks.first else ()
         self.metrics = [m for m in before if m.step < self.step]
+
+
+def constant(found: Evaluation, held: Arrays) -> bool:
+    """Whether nearly all is called one class to the harm of the others.
+
+    Their share right is then nearer to that of a constant answer than to all; where one class
+    truly is nearly all of the samples and the others are found, nothing is wrong.
+    """
+    if found.same is None or found.balanced is None or found.samples < TOLD:
+        return False
+    classes = len(held.y.unique())
+    return classes > 1 and found.same > SAME and found.balanced < (1 + 1 / classes) / 2
 
 
 @torch.no_grad()

@@ -58,7 +58,7 @@ def listed(images: object) -> list[Item]:
     given = images if isinstance(images, list | tuple) else [images]
     items: list[Item] = []
     for one in given:
-        if isinstance(one, str | Path):
+        if isinstance(one, str | os.PathLike):
             items += _files(Path(one))
         else:
             items.append(("", one))  # type: ignore[arg-type]

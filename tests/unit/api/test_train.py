@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from tests.unit.data.pictures import classes
-from undertow.api.data import as_data
+from undertow.api.data import as_data, describe
+from undertow.api.evaluate import evaluate
 from undertow.api.prepare import fitted
 from undertow.api.train import train
 from undertow.core.errors import UsageError
@@ -35,6 +37,31 @@ def weights(folder: Path) -> dict[str, Tensor]:
 def equal(one: Path, two: Path) -> bool:
     a, b = weights(one), weights(two)
     return all(torch.equal(a[k], b[k]) for k in a)
+
+
+class Address:
+    """A path that is neither a word nor a `Path`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __fspath__(self) -> str:
+        return str(self._path)
+
+
+@pytest.mark.parametrize("kind", [Path, Address])
+def test_a_path_is_as_good_as_its_words(kind: Callable[[Path], Any], tmp_path: Path) -> None:
+    photos, given = classes(tmp_path / "photos", {"a": 6, "b": 6}, 12), {**SMALL, "steps": 2}
+    for name, data in (("typed", str(photos)), ("given", kind(photos))):
+        run = train("conv", data, run=kind(tmp_path / name), auto_fix="ask", **given)
+        assert run.folder == tmp_path / name
+    assert equal(tmp_path / "typed", tmp_path / "given")
+    about = checkpoint.load(tmp_path / "given")[1]
+    assert about["asked"]["data"] == str(photos)
+    again = train(resume=kind(tmp_path / "given"), data=kind(photos), steps=2)
+    assert len(again.metrics) == 2
+    assert evaluate(kind(tmp_path / "given"), kind(photos)).n > 0
+    assert describe(kind(photos)).classes == ("a", "b")
 
 
 def test_a_folder_of_pictures_trains_and_goes_on_exactly(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from undertow.nn.loss import criterion
 from undertow.train.evaluation import evaluate
 from undertow.train.fit import fit
 from undertow.train.job import Job
-from undertow.train.log import Log
+from undertow.train.log import Log, constant
 from undertow.train.objective import imbalance, uneven
 from undertow.train.pace import Pace
 
@@ -87,6 +87,29 @@ def test_one_class_for_all_is_told_even_where_accuracy_looks_fine(tmp_path: Path
     assert (found.accuracy, found.balanced, found.same) == (0.97, 0.5, 1.0)
     run = fit(made, None)
     assert any(n.startswith("constant predictor: 100%") for n in run.notes)
+
+
+@pytest.mark.parametrize(
+    ("counts", "same", "balanced", "told"),
+    [
+        ((19, 1), 1.0, 0.5, True),
+        ((18, 1), 1.0, 0.5, False),  # 19 samples: .95 of them is all of them or not
+        ((97, 3), 0.97, 1.0, False),  # one class is nearly all there is, and the others are found
+        ((97, 3), 0.96, 0.76, False),
+        ((97, 3), 0.96, 0.74, True),
+        ((50, 50), 0.95, 0.55, False),
+        ((40, 0), 1.0, 1.0, False),  # nothing else to be found
+        ((30, 30, 30), 1.0, 1 / 3, True),
+        ((30, 30, 30), 1.0, 0.67, False),
+    ],
+)
+def test_a_constant_predictor_is_told_from_20_samples_on_and_only_where_it_harms(
+    counts: tuple[int, ...], same: float, balanced: float, told: bool
+) -> None:
+    y = labels(*counts)
+    held = Arrays("held", torch.zeros(len(y), 3), y, len(counts), False)
+    assert constant(Evaluation(1, 1.0, 0.5, len(y), balanced, same=same), held) is told
+    assert not constant(Evaluation(1, 1.0, None, len(y)), held)
 
 
 def test_best_is_by_balanced_accuracy_where_classes_are_uneven(tmp_path: Path) -> None:
