@@ -59,6 +59,8 @@ def resumed(how: Again, given: Mapping[str, Any]) -> Job:
             f"the data are not those {how.folder} was trained on (fingerprint {data.fingerprint},"
             f" was {about['fingerprint']}); bring them back or give --accept-data-change"
         )
+    scaled = about.get("preprocessing", {}).get("scale") is not None
+    data = replace(data, standardise=scaled)  # as the run did, whatever form the data now have
     source = source_of(plan, data)
     if isinstance(data.x, Pixels) and isinstance(data.x.source, Files):
         data.x.source.keep = about.get("kept", data.x.source.keep)

@@ -115,6 +115,8 @@ def test_a_resume_goes_on_exactly(tmp_path: Path, shown: Any) -> None:
     shown("not-shown")
     done = ut.train("mlp", (DATA.x, DATA.y), resume=tmp_path / "part")
     assert [m.loss for m in done.metrics] == losses(whole)
+    one, two = (checkpoint.load(tmp_path / name)[0] for name in ("whole", "part"))
+    assert all(torch.equal(one[key], two[key]) for key in one)
 
 
 def test_what_was_not_shown_changes_nothing(tmp_path: Path, shown: Any) -> None:
