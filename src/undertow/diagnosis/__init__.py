@@ -3,6 +3,7 @@
 from undertow.core.finding import Cause, Symptom
 from undertow.core.rule import Rule
 from undertow.diagnosis.causes.activation import activation
+from undertow.diagnosis.causes.batch import batch
 from undertow.diagnosis.causes.bias import bias
 from undertow.diagnosis.causes.depth import depth
 from undertow.diagnosis.causes.head import labels, loss, output_head
@@ -51,6 +52,7 @@ CAUSES: tuple[Rule[Cause], ...] = (
     output_head,
     loss,
     labels,
+    batch,
     bias,
     input_scale,
     initialisation,

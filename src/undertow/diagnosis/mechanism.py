@@ -10,11 +10,13 @@ from undertow.core.derive import (
     base_rate,
     decay,
     first,
+    from_input,
     growth,
     guess,
     largest_update,
     line_at,
     line_best,
+    outlier,
     raw_input,
     rectifies,
     spread,
@@ -50,11 +52,17 @@ OWN = {
     "lr-low": ("learning-rate",),
     "input-scale": ("input-scale",),
     "head": ("output-head", "loss"),
-    "data": ("labels",),
+    "data": ("labels", "batch"),
 }
-FIXED = {"input-scale": "input-scale", "labels": "data", "output-head": "head", "loss": "head"}
+FIXED = {
+    "input-scale": "input-scale",
+    "labels": "data",
+    "batch": "data",
+    "output-head": "head",
+    "loss": "head",
+}
 CONVENTION = (
-    "output-head", "loss", "labels", "bias", "input-scale", "initialisation",
+    "output-head", "loss", "labels", "batch", "bias", "input-scale", "initialisation",
     "learning-rate", "activation", "depth", "normalisation",
 )  # fmt: skip
 
@@ -120,6 +128,14 @@ def _listed(record: Record, symptoms: Sequence[Symptom]) -> Iterator[str]:
 
 def _static(record: Record, symptoms: Sequence[Symptom]) -> str | None:
     return next((STATIC[s.id] for s in symptoms if s.id in STATIC and not s.note), None)
+
+
+def _one_batch(record: Record, symptoms: Sequence[Symptom]) -> str | None:
+    """One batch that breaks a run which was sound until then: it is to be looked at."""
+    if any(s.id == "UT108" for s in symptoms) and from_input(record):
+        return "data"
+    found = outlier(record) if record.kind == "run" else None
+    return "data" if found is not None and all(s.since >= found[0] for s in symptoms) else None
 
 
 def _born_non_finite(record: Record, symptoms: Sequence[Symptom]) -> str | None:
@@ -265,6 +281,7 @@ def _faded(record: Record, symptoms: Sequence[Symptom]) -> str | None:
 JUDGES = (_dead, _saturated, _exploding, _vanishing)
 STEPS: tuple[Step, ...] = (
     _static,
+    _one_batch,
     _born_non_finite,
     _still,
     _born(_dead),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 
+from undertow.core.derive import from_input
 from undertow.core.finding import Evidence, Symptom
 from undertow.core.record import Record, Snapshot
 from undertow.core.rule import rule
@@ -29,7 +30,7 @@ def _in_layers(record: Record) -> Symptom | None:
     for snap in record.snapshots:
         for side, stats in SIDES:
             path = _origin(record, snap, stats, backward=side == "gradient")
-            if path is not None and side == "output" and _from_data(record):
+            if path is not None and side == "output" and from_input(record):
                 return _of_data(snap.step)
             if path is not None:
                 return _symptom(record, snap, path, side, stats)
@@ -60,11 +61,6 @@ def _symptom(
     says = f"the {side} at {path} is {value} at step {snap.step}, the first one{before}"
     seen = (Evidence(stats[0], path, snap.step, value),)
     return Symptom("UT108", "non-finite", (path,), snap.step, seen, says)
-
-
-def _from_data(record: Record) -> bool:
-    """Whether the first number that was not finite stood in the net's input."""
-    return dict(record.facts).get("origin", "").startswith("input ")
 
 
 def _of_data(step: int) -> Symptom:

@@ -162,3 +162,47 @@ def test_labels_where_one_batch_is_learned_and_the_data_is_not() -> None:
 def test_symmetric_rows_are_the_initialisations_fault() -> None:
     found = causes(check(static=(static("symmetric-weights", gated=True),)))
     assert "rows of a weight start equal" in found["initialisation"].because
+
+
+FALLING = [2.0 * 0.97**i for i in range(60)]  # .33 at the end
+
+
+def broken(*at: float, after: float = 3.0, lr: float = 0.1) -> Record:
+    """A sound run, from step 60 on losses and a rate of their own, then no progress."""
+    record = run([*FALLING, *at, *[after] * 60])
+    later = tuple(replace(m, lr=lr) for m in record.metrics[60:])
+    return replace(record, metrics=(*record.metrics[:60], *later))
+
+
+@pytest.mark.parametrize(
+    ("record", "blamed"),
+    [
+        (broken(30.0), True),
+        (broken(5.0), False),  # not 30 times the .44 usual then
+        (broken(math.nan, after=math.nan), True),
+        (broken(2.0, 30.0), False),  # announced: it runs away
+        (broken(1.0, 30.0), True),
+        (broken(30.0, lr=0.4), False),  # the rate rose just then
+        (broken(30.0, lr=0.3), True),
+        (run([*[2.0] * 60, 900.0, *[3.0] * 60]), False),  # nothing had been learned
+        (run([2.0, *[1e-4] * 60, 0.1, *[3.0] * 60]), False),  # near 0 a loss jumps by chance
+    ],
+)
+def test_one_batch_is_suspected_where_a_sound_run_breaks_unannounced(
+    record: Record, blamed: bool
+) -> None:
+    found = causes(record)
+    assert ("batch" in found) is blamed
+    assert (diagnose(record).mechanism == "data") is blamed
+    assert not blamed or "the loss of step 6" in found["batch"].because
+
+
+def test_a_spike_that_training_comes_back_from_is_no_finding() -> None:
+    assert diagnose(broken(30.0, after=0.3)).healthy
+
+
+def test_nan_in_a_batch_is_the_batchs() -> None:
+    record = run([*FALLING, math.nan], act_max=math.nan)
+    record = replace(record, facts=(("origin", "input 60 forward nan"),))
+    assert causes(record)["batch"].because.endswith("before the first layer")
+    assert diagnose(record).mechanism == "data"
