@@ -196,7 +196,8 @@ def outlier(record: Record) -> tuple[int, float] | None:
 
     The 20 losses before it have fallen below .9 of the first one, the last three of them at most 3
     times their median (a run that diverges announces itself), and the rate is as it was; its own
-    loss is 30 times that median or not finite. None where the first such step was announced, or there is none.
+    loss is 30 times that median or not finite. None where the first such step was announced, or
+    there is none.
     """
     known = [m for m in record.metrics if m.loss is not None and not m.skipped]
     losses = [m.loss for m in known if m.loss is not None]
