@@ -6,7 +6,7 @@ from dataclasses import replace
 from statistics import median
 
 from undertow.core.activation import FACTS
-from undertow.core.derive import RAW_MAX, RAW_RMS, STILL, base_rate, line_best
+from undertow.core.derive import RAW_MAX, RAW_RMS, STILL, base_rate, line_best, raw_input
 from undertow.core.finding import Experiment, Remedy
 from undertow.core.plan import Edit, Plan
 from undertow.core.record import Layer, Record
@@ -17,6 +17,8 @@ FLAT = 0.25  # top slope of an activation that no initialisation alone helps
 WHOLE = ("act", "optimizer")  # fields whose remedies are in force by themselves
 BORN_DEAD = 0.02  # chance of a net with a dead layer: L·2⁻ⁿ (Lu et al. 2019) below this
 CLOSE = 1.1  # times: a weight std so near its rule needs no new draw
+OFF = 3.0  # times: a weight std so far from its rule is a fault (diagnosis.md, section 6)
+SHIFTED = 0.5  # of a bias, where a pre-activation has a standard deviation near 1
 SMALL = 0.1  # root mean square below which features are too small
 UNEVEN = 100.0  # largest over smallest standard deviation of the features
 
@@ -89,6 +91,17 @@ def fitting_init(record: Record) -> str:
     if facts.top_slope <= FLAT:
         return ""
     return "xavier-init" if facts.zero_centred else "he-init"
+
+
+def faults(record: Record) -> int:
+    """How many of these stand off their rule: the features' scale, the biases, the weights' std."""
+    hidden = _hidden(record)
+    biased = [abs(y.bias_mean or 0.0) for y in hidden]
+    word = fitting_init(record) or "xavier-init"
+    drawn = "he-normal" if word == "he-init" else "xavier-uniform"
+    ratios = [y.weight_std / w for y in hidden if y.weight_std and (w := _std(drawn, y))]
+    off = bool(ratios) and not 1 / OFF < median(ratios) < OFF
+    return sum((raw_input(record), bool(biased) and median(biased) > SHIFTED, off))
 
 
 def in_force(remedy: Remedy, record: Record, plan: Plan | None) -> bool:

@@ -9,7 +9,7 @@ from undertow.core.plan import Plan
 from undertow.core.record import Record
 from undertow.diagnosis.mechanism import speaks
 from undertow.remedies import REMEDIES
-from undertow.remedies.propose import fitting_init, in_force, propose, raises_rate
+from undertow.remedies.propose import faults, fitting_init, in_force, propose, raises_rate
 
 LIMIT = 5  # remedies shown and tried
 PAIR = " + "
@@ -68,6 +68,8 @@ DECOYS: dict[str, tuple[str, ...]] = {  # of one edit each, never seen to help: 
     "lr-low": ("clip-norm", "leaky-relu"),
     "input-scale": ("skip", "shallower", "l2"),
 }
+SINGLE = ("dead", "saturated", "exploding", "input-scale")  # undone by one change, if alone
+WHOLE, BOTH = "batch-norm", 2
 STRUCTURE = frozenset({"skip", "depth", "width"})  # fields that may find no place in a module
 
 
@@ -92,7 +94,7 @@ def rank(
     if not diagnosis.symptoms:
         return ()
     cleared = [r for e in _cleared(record) for r in _answering(e, record)]
-    proposed = [r for word in ORDER.get(diagnosis.mechanism, ()) for r in _named(word, record)]
+    proposed = [r for word in _order(diagnosis, record) for r in _named(word, record)]
     kept: dict[str, Remedy] = {}
     for remedy in (*cleared, *proposed):
         if remedy.name not in kept and _offered(remedy, diagnosis, record, plan):
@@ -184,6 +186,18 @@ def _answering(e: Experiment, record: Record) -> list[Remedy]:
     for part in parts[1:]:
         joined = pair(joined, part)
     return [replace(joined, change=e.edits)]
+
+
+def _order(diagnosis: Diagnosis, record: Record) -> tuple[str, ...]:
+    """The table's order; two faults at once need the change that answers both (section 8).
+
+    Undoing one of two leaves the other: of 8 labelled nets whose record shows two, undoing the
+    mechanism's own repaired none and batch norm 7.
+    """
+    words = ORDER.get(diagnosis.mechanism, ())
+    if diagnosis.mechanism not in SINGLE or faults(record) < BOTH:
+        return words
+    return tuple(dict.fromkeys((WHOLE, *words)))
 
 
 def _named(word: str, record: Record) -> Iterable[Remedy]:

@@ -100,6 +100,18 @@ def test_dead_by_biases_is_reset_first() -> None:
     assert names(check(dead=1.0, layers=layers(bias=-3.0)))[:2] == ["reset-bias", "batch-norm"]
 
 
+def test_two_faults_at_once_need_the_change_that_answers_both() -> None:
+    raw = check(dead=1.0, layers=layers(bias=-3.0), input=RAW)
+    assert names(raw)[:2] == ["batch-norm", "reset-bias"]
+    tiny = check(dead=1.0, layers=layers(bias=-3.0, w2=0.01))
+    assert names(tiny)[:2] == ["batch-norm", "reset-bias"]
+
+
+def test_torchs_own_initialisation_is_no_second_fault() -> None:
+    usual = check(dead=1.0, layers=layers(bias=-3.0, w2=1 / 3))
+    assert names(usual)[0] == "reset-bias"
+
+
 def test_lr_low_is_offered_the_rate_and_adam_only() -> None:
     assert names(SICK["lr too low"][1]) == ["raise-lr", "adam"]
     adam = replace(SICK["lr too low"][1], optimizer=replace(ADAM, lr=1e-6))
