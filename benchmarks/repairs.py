@@ -1,13 +1,14 @@
 """Repairs against truth that was made elsewhere: does the first remedy work, is a cure ever false?
 
-    python benchmarks/repairs.py FOLDER [--part failing|false|named] [--n 24] [--seconds 1200]
+    python benchmarks/repairs.py FOLDER [--part failing|false|named|toys] [--n 24] [--seconds 1200]
 
 FOLDER holds `build.py`, `grade.py` and `cases.jsonl` of the truth corpus. `failing`: nets that do
 not train; the remedies in the order `check` ranks them are looked up in the corpus's own trainings
 (and trained by its own loop where it never tried them), and the remedy a repair keeps is trained
 in plain torch on seeds the repair never saw. `false`: trials that must not end in "repaired":
 failing nets given a change the corpus saw fail, healthy nets given any change, shuffled labels.
-`named`: the programs of `sick.py`. Results are lines of JSON in benchmarks/results; a run goes on
+`named`: the programs of `sick.py`;
+`toys`: those of `toys.py`. Results are lines of JSON in benchmarks/results; a run goes on
 where it stopped.
 """
 
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -89,11 +91,14 @@ def trains(  # noqa: PLR0913
     loss: Callable[..., torch.Tensor],
     optimizer: Callable[..., Any],
     edits: dict[str, Any],
-    constant: float,
+    constant: float | None,
     seed: int,
     steps: int = 300,
 ) -> bool:
-    """Whether a changed net's mean loss over the last 30 steps is below .9 of the constant's."""
+    """Whether a changed net's mean loss over the last 30 steps is below .9 of the constant's.
+
+    `constant`: the best constant answer's loss; None: found here.
+    """
     import undertow as ut
     from undertow.core.finding import Remedy
     from undertow.core.plan import Edit
@@ -110,6 +115,10 @@ def trains(  # noqa: PLR0913
         net = ut.apply(net, Remedy("kept", (), own, ""))
     if edits.get("loss") == "cross-entropy":
         loss = nn.functional.cross_entropy
+    if constant is None:
+        from undertow.instrument.constant import const_loss
+
+        constant = const_loss(loss, net(x[:2]).detach(), y) or 1.0
     opt = optimizer(net.parameters())
     if edits.get("optimizer") == "adam":
         opt = torch.optim.Adam(net.parameters(), lr=edits["lr"])
@@ -142,9 +151,16 @@ def named() -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
         yield case.name, partial(_named, case)
 
 
+def toys() -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
+    """The programs of toys.py, likewise."""
+    from toys import TOYS
+
+    for case in TOYS:
+        yield case.name, partial(_named, case)
+
+
 def _named(case: Any) -> dict[str, Any]:
     import undertow as ut
-    from undertow.instrument.constant import const_loss
     from undertow.nn.loss import criterion
 
     data = case.data()
@@ -156,13 +172,11 @@ def _named(case: Any) -> dict[str, Any]:
     call, _ = criterion(case.loss, data[1])
     again = []
     if said.word in ("repaired", "improved"):
-        out = case.build(0)(data[0][:2]).detach()
         plain = nn.functional.binary_cross_entropy if edits.get("head") == "sigmoid" else call
         plain = call if case.loss == "mse" else plain
-        constant = const_loss(call, out, data[1]) or 1.0
-        again = [
-            trains(case.build, data, plain, case.optimizer, edits, constant, s) for s in UNSEEN
-        ]
+        takes = bool(signature(case.build).parameters)
+        make = case.build if takes else lambda _: case.build()
+        again = [trains(make, data, plain, case.optimizer, edits, None, s) for s in UNSEEN]
     return {
         "curable": case.curable,
         "word": said.word,
@@ -332,7 +346,7 @@ def main() -> None:
     """Run a part as far as the time allows; print its table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", default="")
-    parser.add_argument("--part", choices=("failing", "false", "named"), default="failing")
+    parser.add_argument("--part", choices=("failing", "false", "named", "toys"), default="failing")
     parser.add_argument("--n", type=int, default=24)
     parser.add_argument("--seconds", type=float, default=1200)
     args = parser.parse_args()
@@ -342,6 +356,7 @@ def main() -> None:
         "failing": lambda: failing(args.folder, args.n),
         "false": lambda: false(args.folder, args.n),
         "named": named,
+        "toys": toys,
     }[args.part]()
     sys.stdout.write(table(args.part, each(args.part, jobs, args.seconds)) + "\n")
 

@@ -42,6 +42,8 @@ TOGETHER: dict[str, tuple[str, ...]] = {  # two changes, for nets no single one 
     "lr-low": ("batch-norm + raise-lr",),
     "input-scale": ("standardise-input + batch-norm", "standardise-input + lower-lr"),
 }
+FIXES = ("fix-head", "fix-loss")
+BESIDE = ("batch-norm", "adam", "standardise-input")  # to a fixed head or loss that is not enough
 LAST = ("batch-norm", "standardise-input", "relu + batch-norm", "batch-norm + lower-lr")
 INITS = ("he-init", "xavier-init", "orthogonal-init", "lsuv-init")
 EXACT = ("reset-bias", "standardise-input", "lower-lr", "raise-lr")  # undo the fault itself
@@ -115,9 +117,11 @@ def further(
         plan: of a zoo net; None for a module given as code.
         known: what was ranked already.
     """
+    if diagnosis.mechanism == "head":
+        return _beside(diagnosis, record)
     mechanisms = (diagnosis.mechanism, *diagnosis.others)
     words = [w for m in mechanisms for w in (*ORDER.get(m, ()), *TOGETHER.get(m, ()))]
-    if diagnosis.mechanism in ("head", "data"):
+    if diagnosis.mechanism == "data":
         return ()
     seen = {r.name for r in known}
     made: dict[str, Remedy] = {}
@@ -125,6 +129,15 @@ def further(
         if remedy.name not in seen and not in_force(remedy, record, plan):
             made.setdefault(remedy.name, remedy)
     return tuple(sorted(made.values(), key=lambda r: PAIR in r.name))
+
+
+def _beside(diagnosis: Diagnosis, record: Record) -> tuple[Remedy, ...]:
+    """The fixed head or loss with one change more: behind it the net may be sick as well."""
+    fixes = [w for w in FIXES if any(c.name in BY_NAME[w].answers for c in diagnosis.causes)]
+    more = [w for m in diagnosis.others for w in ORDER.get(m, ())[:1]]
+    words = dict.fromkeys(fitting_init(record) if w == INIT else w for w in (*more, *BESIDE))
+    made = (r for fix in fixes for w in words for r in _named(f"{fix}{PAIR}{w}", record))
+    return tuple(r for r in made if PAIR in r.name)
 
 
 def decoy(mechanism: str, plan: Plan | None = None) -> Remedy:
@@ -219,7 +232,7 @@ def _offered(remedy: Remedy, diagnosis: Diagnosis, record: Record, plan: Plan | 
         return False
     if remedy.name == "clip-norm" and any(s.name == "non-finite" for s in diagnosis.symptoms):
         return any(s.name == "non-finite" and s.since > 0 for s in diagnosis.symptoms)
-    if remedy.name in ("fix-head", "fix-loss"):
+    if remedy.name in FIXES:
         return any(c.name in remedy.answers for c in diagnosis.causes)
     return not in_force(remedy, record, plan)
 

@@ -23,7 +23,7 @@ from undertow.core.finding import Remedy
 from undertow.core.plan import Choices, Edit, Plan, TrainChoices
 from undertow.core.record import Record
 from undertow.diagnosis.engine import diagnose
-from undertow.remedies.rank import BY_NAME, NEVER, decoy, pair, rank
+from undertow.remedies.rank import BY_NAME, NEVER, decoy, further, pair, rank
 
 NAN = float("nan")
 WEAK = check(grad_l2=falling(0.408), layers=layers(w2=1 / 3))  # torch's default, ReLU, 20 layers
@@ -241,6 +241,14 @@ def test_the_decoy_changes_something_and_can_be_made() -> None:
 def test_head_advice_follows_the_symptom() -> None:
     both = check(learns=True, static=(static("head-mismatch"), static("loss-mismatch")))
     assert names(both) == ["fix-head", "fix-loss"]
+
+
+def test_behind_a_fixed_head_the_net_may_be_sick_as_well() -> None:
+    record = check(learns=True, static=(static("head-mismatch"),))
+    made = further(diagnose(record), record)
+    assert next(r.name for r in made) == "fix-head + batch-norm"
+    assert all(r.name.startswith("fix-head + ") for r in made), "no loss is at fault"
+    assert all(e.field == "head" for r in made for e in r.change[:1])
 
 
 def test_standardise_is_offered_where_features_are_raw() -> None:
