@@ -18,6 +18,7 @@ from undertow.data.pixels import Pixels, Scale
 MOST = 8 * 2**30  # bytes: an .npz that unpacks to more is refused unread
 SYNTHETIC = re.compile(r"synthetic:(\d+)x(\d+)x(\d+):(\d+)")
 SYNTHETIC_SAMPLES = 1024
+BATCHES = ("data_batch_1", "train")  # of CIFAR's pickled form: of 10 classes, of 100
 READABLE = (
     "digits, synthetic:CxHxW:CLASSES or a .npz file with x and y; or a folder of class folders,"
     " a .csv of path,label, an IDX or CIFAR-binary file"
@@ -91,7 +92,12 @@ def _files(path: Path) -> Arrays:
     from undertow.data import binary, folder
 
     if path.is_dir():
-        return binary.cifar(path) if any(path.glob("*.bin")) else folder.folder(path)
+        if any(path.glob("*.bin")):
+            return binary.cifar(path)
+        for file in (path / name for name in BATCHES):
+            if file.is_file() and binary.is_pickled_cifar(file):
+                raise _pickled(file)
+        return folder.folder(path)
     if path.suffix.lower() == ".csv":
         return folder.table(path)
     if path.suffix == ".bin":
@@ -99,11 +105,15 @@ def _files(path: Path) -> Arrays:
     if "idx" in path.name or path.name.removesuffix(".gz").endswith("-ubyte"):
         return binary.idx(path)
     if binary.is_pickled_cifar(path) or path.suffix in (".pkl", ".pickle", ".pt", ".pth"):
-        raise UsageError(
-            f"{path} is pickled, and reading it could run anything; give the binary form of the"
-            " same data (for CIFAR: cifar-10-binary.tar.gz), or an .npz file"
-        )
+        raise _pickled(path)
     raise UsageError(f"{path} cannot be read; give {READABLE}")
+
+
+def _pickled(path: Path) -> UsageError:
+    return UsageError(
+        f"{path} is pickled, and reading it could run anything; give the binary form of the"
+        " same data (for CIFAR: cifar-10-binary.tar.gz), or an .npz file"
+    )
 
 
 def _digits() -> Arrays:

@@ -66,9 +66,10 @@ def table(path: Path) -> Arrays:
     if all(_whole(w) for w in words):
         numbers = [int(w) for w in words]
         if min(numbers) < 0:
-            raise UsageError(f"{path}: label {min(numbers)} is negative; classes count from 0")
+            raise UsageError(f"{_at(path, rows, min(numbers))} is negative; classes count from 0")
         if max(numbers) >= len(rows):
-            raise UsageError(f"{path}: label {max(numbers)} with {len(rows)} rows is out of range")
+            where = _at(path, rows, max(numbers))
+            raise UsageError(f"{where} is out of range with {len(rows)} rows; count from 0")
         words = [str(i) for i in range(max(numbers) + 1)]
     elif all(_number(w) for w in words):
         bad = next(w for w in words if not _whole(w))
@@ -77,6 +78,12 @@ def table(path: Path) -> Arrays:
     names = tuple(name for name, _ in rows)
     labels = tuple(at[str(int(w)) if _whole(w) else w] for _, w in rows)
     return _data(path, Listing(path.parent, names, labels, tuple(words)))
+
+
+def _at(path: Path, rows: Sequence[tuple[str, str]], label: int) -> str:
+    """The first row of a label, in words."""
+    name = next(name for name, word in rows if int(word) == label)
+    return f"{path}: label {label} of {name}"
 
 
 def _rows(path: Path) -> Iterable[tuple[str, str]]:

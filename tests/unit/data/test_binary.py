@@ -83,6 +83,13 @@ def test_cifar_100_takes_the_fine_label(tmp_path: Path) -> None:
     assert load(str(tmp_path / "train.bin")).y.tolist() == [77, 5]
 
 
+@pytest.mark.parametrize("name", ["data_batch_1", "train"])
+def test_a_folder_of_the_pickled_form_gets_the_same_advice(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"\x80\x04")
+    with pytest.raises(UsageError, match=rf"{name} is pickled.*cifar-10-binary"):
+        load(str(tmp_path))
+
+
 def test_cut_and_pickled_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "data_batch_1.bin").write_bytes(b"\x00" * 5000)
     with pytest.raises(UsageError, match="no whole number of CIFAR images"):
