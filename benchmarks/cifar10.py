@@ -86,7 +86,7 @@ def told(run: Run, made: Job, data: Arrays, seconds: float, *, as_json: bool) ->
     assert data.test is not None
     assert isinstance(data.test.x, Pixels)
     test = replace(data.test, x=replace(data.test.x, scale=made.train.scale))
-    final = evaluate(made.net, test, made.loss_fn, made.total)
+    final = evaluate(made.net, test, made.loss_fn, len(run.metrics))
     if as_json:
         said(json.dumps({"seconds": seconds, "test": asdict(final),
                           "curve": [asdict(e) for e in run.evaluations]}))  # fmt: skip

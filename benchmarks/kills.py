@@ -120,6 +120,14 @@ def trial(home: Path, name: str, number: int, rng: random.Random) -> dict[str, A
             "readable": readable, "resumed": resumed, "exact": exact}  # fmt: skip
 
 
+def told(row: dict[str, Any]) -> None:
+    """A trial in words, as it ends."""
+    word = "exact" if row["exact"] else "NOT EXACT"
+    line = f"{word:10} step {row['checkpoint']:3} of {row['steps']}  {row['recipe']}\n"
+    sys.stdout.write(line)
+    sys.stdout.flush()
+
+
 def main() -> int:
     """Kill, resume, compare, print; 1 where one was not exact."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -131,15 +139,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         pictures(home / "pictures")
-        rows = [trial(home, names[i % len(names)], i, rng) for i in range(typed.kills)]
+        rows = []
+        for i in range(typed.kills):
+            rows.append(trial(home, names[i % len(names)], i, rng))
+            if not typed.json:
+                told(rows[-1])
     counts = {k: sum(r[k] for r in rows) for k in ("killed", "readable", "resumed", "exact")}
     if typed.json:
         found = {"title": "kills", **surroundings(), "kills": len(rows), **counts, "rows": rows}
         sys.stdout.write(json.dumps(found) + "\n")
     else:
-        for r in rows:
-            word = "exact" if r["exact"] else "NOT EXACT"
-            sys.stdout.write(f"{word:10} step {r['checkpoint']:3} of {r['steps']}  {r['recipe']}\n")
         sys.stdout.write(f"{counts['exact']} of {len(rows)} resumed bit for bit\n")
     return 0 if counts["exact"] == len(rows) else 1
 
