@@ -63,7 +63,7 @@ NEVER: dict[str, tuple[str, ...]] = {  # offered as a cure of the mechanism: dia
 }
 DECOYS: dict[str, tuple[str, ...]] = {  # of one edit each, never seen to help: the same table
     "vanishing": ("clip-norm", "leaky-relu"),
-    "exploding": ("leaky-relu", "l2"),
+    "exploding": ("l2",),  # a known activation in place of an unbounded one would cure
     "dead": ("clip-norm", "leaky-relu"),
     "saturated": ("clip-norm", "l2"),
     "lr-high": ("he-init", "xavier-init"),

@@ -218,7 +218,7 @@ def test_pair_joins_edits_answers_and_costs() -> None:
     assert both.expected == ()
 
 
-MEASURED_USELESS = {"vanishing": "clip-norm", "exploding": "leaky-relu", "dead": "clip-norm"}
+MEASURED_USELESS = {"vanishing": "clip-norm", "dead": "clip-norm"}
 
 
 @pytest.mark.parametrize("word", [*MEASURED_USELESS, "lr-low"])
@@ -262,3 +262,8 @@ def test_standardise_is_offered_where_features_are_raw() -> None:
         plain: dict[str, Any] = {"rms": 1.0, "abs_max": 2.0, "std_ratio": 1.0, **given}
         record = check(input=replace(RAW, **plain), **saturated)
         assert ("standardise-input" in names(record)) is offered
+
+
+def test_the_decoy_of_an_explosion_leaves_the_activation_alone() -> None:
+    fields = [e.field for e in decoy("exploding").change]
+    assert fields == ["l2"], "leaky ReLU in place of x³ or exp is the cure itself"
