@@ -17,6 +17,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from torch.utils.hooks import RemovableHandle
 
 from undertow.instrument.calls import is_compiled
+from undertow.instrument.constant import Solver
 from undertow.instrument.trace import Hook
 
 MAIN_SHARE = 0.5  # of a net's trainable parameters: a part that holds them may be the real net
@@ -125,7 +126,7 @@ class Finder:
     def _made(self, out: object, args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         """An optimiser was made."""
         optimizer = args[0]
-        if hasattr(optimizer, "param_groups"):
+        if hasattr(optimizer, "param_groups") and not isinstance(optimizer, Solver):
             self._look(optimizer)
 
     def _compiled(self, out: object, args: tuple[Any, ...], named: Mapping[str, Any]) -> None:
@@ -155,7 +156,8 @@ class Finder:
                 held.watch.tap(loss)
 
     def _stepped(self, optimizer: Optimizer, *_: Any) -> None:
-        self._safe(self._step, optimizer)
+        if not isinstance(optimizer, Solver):
+            self._safe(self._step, optimizer)
 
     def _step(self, optimizer: Optimizer) -> None:
         """An optimiser is about to step: the losses told so far are its nets'."""

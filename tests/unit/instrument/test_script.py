@@ -140,6 +140,15 @@ def test_a_loss_of_several_parts_is_judged_by_trend(tmp_path: Path) -> None:
     assert all(m.loss is not None for m in record.metrics)
 
 
+def test_our_own_search_for_the_constant_answer_is_no_optimiser_of_the_script(
+    tmp_path: Path,
+) -> None:
+    """It was told of as an LBFGS that trains tensors of no module, and its steps counted."""
+    done = ran(tmp_path, PLAIN.replace("Y[i])", "Y[i], label_smoothing=0.1)"))
+    assert done.nets[0].record.const_loss is not None
+    assert not done.notes
+
+
 def test_a_container_gives_way_to_the_part_that_is_called(tmp_path: Path) -> None:
     text = """
 class Lit(nn.Module):
