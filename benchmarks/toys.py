@@ -231,7 +231,7 @@ class Squarer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.a, self.b = nn.Linear(2, 32), nn.Linear(32, 32)
-        self.c, self.d = nn.Linear(32, 32), nn.Linear(32, 2)
+        self.c, self.d = nn.Linear(32, 32), nn.Linear(32, 4)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits."""
@@ -669,13 +669,6 @@ TOYS: tuple[Sick, ...] = (
         P(layers, features=2, width=16, depth=6, outputs=4, last=P(nn.Softmax, dim=1)),
         blobs,
         sgd(0.01),
-    ),
-    Sick(
-        "log_softmax of one unit, NLL",
-        P(layers, features=2, width=16, depth=2, outputs=1, last=P(nn.LogSoftmax, dim=1)),
-        moons,
-        sgd(0.1),
-        nn.NLLLoss(),
     ),
     Sick(
         "ReLU last, negative targets",
