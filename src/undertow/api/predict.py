@@ -34,7 +34,7 @@ def predict(
     top: int = 5,
     weights: str | Path | None = None,
     model: str | None = None,
-    precision: str = "auto",
+    precision: str = "fp32",
     fast: bool = True,
     preprocessing: str | Inputs | None = None,
     size: str | int | tuple[int, ...] | None = None,
@@ -61,8 +61,8 @@ def predict(
         top: classes told of each image.
         weights: a published tag, a file or a run.
         model: what net a file is of, where it does not say.
-        precision: auto, fp32 or bf16; auto takes bf16 for large nets on processors that compute
-            it, where no class of the first batch changes.
+        precision: fp32, bf16 or auto; auto takes bf16 for large nets on processors that compute
+            it, where no class of the first batch changes: probabilities move by some thousandths.
         fast: False runs the net as it is; else folded, with packed weights, where its outputs
             agree with the net's own on the first batch (1e-4 relative in fp32).
         preprocessing: that of a published file, as `resnet50` or `resnet50:imagenet-v2`.

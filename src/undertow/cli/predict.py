@@ -18,7 +18,10 @@ SMALL = 0.001  # probability below which a further class is not shown
 LONG = 40  # letters of a file's name in the table
 HOW: o.Group = {
     "top": (Annotated[int, typer.Option(min=1, help="Classes told of each image.")], 5),
-    "precision": (Annotated[str, typer.Option(help="auto, fp32 or bf16.")], "auto"),
+    "precision": (
+        Annotated[str, typer.Option(help="fp32, bf16, or auto: bf16 for large nets where fast.")],
+        "fp32",
+    ),
     "fast": (
         Annotated[str, typer.Option(help="on: fused where it agrees with the net; off.")],
         "on",

@@ -64,7 +64,7 @@ class Seen:
     macs: int
 
 
-def ready(net: nn.Module, batch: Tensor, precision: str = "auto", fast: bool = True) -> Ready:
+def ready(net: nn.Module, batch: Tensor, precision: str = "fp32", fast: bool = True) -> Ready:
     """The fastest way to run a net that agrees with it on a batch.
 
     Args:

@@ -39,7 +39,7 @@ class How:
     """
 
     top: int = 5
-    precision: str = "auto"
+    precision: str = "fp32"
     fast: bool = True
     transform: Transform | None = None
     tell: Tell = lambda _: None
