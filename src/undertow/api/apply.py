@@ -5,9 +5,11 @@ from functools import cache
 
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from undertow.core.errors import UsageError, unknown
 from undertow.core.finding import Remedy
+from undertow.nn.copying import copied
 from undertow.nn.layout import layout
 from undertow.nn.revive import noise
 from undertow.nn.surgery import POSSIBLE, Run, edited
@@ -43,6 +45,9 @@ def apply(net: nn.Module, remedy: str | Remedy) -> nn.Module:
         UsageError: an unknown word; a remedy that changes the training and not the net, which
             `repair` does; or one that this net has no place for.
     """
+    _can_be_changed(net)
+    if not isinstance(remedy, str | Remedy):
+        raise UsageError(f"remedy={remedy!r} is none; give a word, as 'he-init', or a Remedy")
     chosen = named(remedy) if isinstance(remedy, str) else remedy
     own = [e for e in chosen.change if e.field in POSSIBLE]
     if not own:
@@ -50,11 +55,24 @@ def apply(net: nn.Module, remedy: str | Remedy) -> nn.Module:
         fields = ", ".join(e.field for e in chosen.change) or "nothing by itself"
         needs = NEEDS.get(first.field, "more than a network") if first else "more than a network"
         raise UsageError(f"{chosen.name} changes {fields} and needs {needs}; {WHERE}")
-    return edited(net, own, layout(net), run=_run(net), tell=_warn)
+    rows = layout(copied(net))  # looking at a parametrised weight may change its buffers
+    return edited(net, own, rows, run=_run(net), tell=_warn)
+
+
+def _can_be_changed(net: object) -> None:
+    """Nothing, where it is a module whose weights have their shapes."""
+    if not isinstance(net, nn.Module):
+        raise UsageError(f"a {type(net).__name__} is no network; give an nn.Module")
+    held = (*net.parameters(), *net.buffers())
+    if any(isinstance(t, UninitializedParameter | UninitializedBuffer) for t in held):
+        raise UsageError(
+            "the network has lazy layers, whose weights have no shape yet; run one batch through"
+            " it first"
+        )
 
 
 def _run(net: nn.Module) -> Run:
-    made = cache(lambda: noise(net))
+    made = cache(lambda: noise(copied(net)))
 
     @torch.no_grad()
     def run(changed: nn.Module) -> object:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from os import PathLike
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from undertow.api.diagnose import report_of
 from undertow.api.settings import settings
 from undertow.core.finding import Diagnosis
 from undertow.core.record import Record
+from undertow.data.arrays import load
 from undertow.diagnosis.engine import diagnose
 from undertow.experiment import counterfactual
 from undertow.nn.threads import single_threaded, small
@@ -22,6 +24,7 @@ from undertow.report.report import Report
 __all__ = ["check", "checked"]
 
 Tell = Callable[[str], None]
+BATCH = 64  # samples drawn of named data
 
 
 def check(
@@ -43,7 +46,8 @@ def check(
 
     Args:
         net: any module; all is done on copies.
-        data: (x, y) tensors are one batch; any other iterable yields batches, the first is taken.
+        data: (x, y) tensors are one batch; any other iterable yields batches, the first is taken;
+            of a path or a name, as "digits", a batch is drawn.
         loss: a loss word, a criterion or callable(outputs, targets); None is cross-entropy for
             integer targets, mse for floating ones.
         step: (net, batch) -> scalar loss, in place of forward and loss.
@@ -58,12 +62,21 @@ def check(
     Raises:
         UsageError: a module, data or a loss that cannot be run.
     """
+    if isinstance(data, str | PathLike):
+        data = _batch_of(str(data), seed)
     case = make_case(
         net, data, loss, step=step, optimizer=optimizer, clip_norm=clip_norm, seed=seed
     )
     return checked(
         case, probe_steps=probe_steps, counterfactuals=counterfactuals, budget_s=budget_s
     )
+
+
+def _batch_of(words: str, seed: int) -> tuple[Tensor, Tensor]:
+    """A batch of named data, drawn by seed: files may stand in order of their classes."""
+    held = load(words)
+    some = torch.randperm(len(held.x), generator=torch.Generator().manual_seed(seed))[:BATCH]
+    return held.x[some], held.y[some]
 
 
 def checked(

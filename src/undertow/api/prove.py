@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from undertow.api.repair import parts, sourced
+from undertow.api.trials import limited, runs
 from undertow.core.verdict import Verdict
 from undertow.experiment.effect import Arms, verdict
 from undertow.experiment.pair import Source, Task, paired
@@ -26,7 +27,7 @@ def prove(
     loss: object = None,
     *,
     step: Callable[[nn.Module, Any], Tensor] | None = None,
-    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
+    optimizer: Optimizer | Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
     validation: object = 0.2,
     steps: int = 300,
     seeds: int = 3,
@@ -41,11 +42,11 @@ def prove(
     Args:
         build_a: returns a fresh network; takes nothing or a seed.
         build_b: likewise.
-        data: (x, y) tensors, or an iterable of such batches (read into memory).
+        data: (x, y) tensors, an iterable of such batches (read into memory), or a path or name.
         loss: a loss word or callable(outputs, targets); None as in `check`.
         step: (net, batch) -> scalar loss, in place of forward and loss; then data may be batches
             of any structure.
-        optimizer: (params) -> Optimizer; None is SGD with momentum .9 and rate .02.
+        optimizer: an Optimizer or (params) -> Optimizer; None is SGD with momentum .9 and rate .02.
         validation: held-back data, or the share to hold back.
         steps: optimiser steps of each trial.
         seeds: trials an arm; fewer than 3 show nothing.
@@ -56,8 +57,11 @@ def prove(
     Raises:
         UsageError: data, a loss or a network that cannot be run or compared.
     """
+    limited(steps, seeds, budget_s, executor)
     kept, held, batch = parts(data, validation, whole=step is not None)
     a, b = (sourced(f, optimizer, loss, step, batch) for f in (build_a, build_b))
+    for source in (a, b):
+        runs(source, kept)
     how = Trials(kept, held, steps, tuple(range(seeds)), Deadline(budget_s), executor)
     name = getattr(build_b, "__name__", "build_b")
     return verdict(_arms(a, b, name, how), name, ())

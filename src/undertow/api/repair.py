@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ from torch.optim import Optimizer
 
 from undertow.api.check import checked
 from undertow.api.diagnose import report_of
+from undertow.api.trials import factory, limited, runs
 from undertow.core.errors import UsageError
 from undertow.core.finding import Cause, Remedy
 from undertow.core.plan import Plan, TrainChoices
 from undertow.core.verdict import Trial, Verdict
-from undertow.data.arrays import Arrays, finite
+from undertow.data.arrays import Arrays, finite, load
 from undertow.data.given import given
 from undertow.data.split import hold_back
 from undertow.experiment import repair as engine
@@ -94,7 +96,7 @@ def repair(
     loss: object = None,
     *,
     step: Callable[[nn.Module, Any], Tensor] | None = None,
-    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
+    optimizer: Optimizer | Callable[[Iterable[nn.Parameter]], Optimizer] | None = None,
     validation: object = 0.2,
     steps: int = 300,
     seeds: int = 3,
@@ -105,11 +107,11 @@ def repair(
 
     Args:
         build: returns a fresh network; takes nothing or a seed.
-        data: (x, y) tensors, or an iterable of such batches (read into memory).
+        data: (x, y) tensors, an iterable of such batches (read into memory), or a path or name.
         loss: a loss word or callable(outputs, targets); None as in `check`.
         step: (net, batch) -> scalar loss, in place of forward and loss; for training and for the
             held-back loss alike.
-        optimizer: (params) -> Optimizer; None is SGD with momentum .9 and rate .02.
+        optimizer: an Optimizer or (params) -> Optimizer; None is SGD with momentum .9 and rate .02.
         validation: held-back data, or the share to hold back.
         steps: optimiser steps of each trial.
         seeds: trials an arm; fewer than 3 show nothing.
@@ -119,8 +121,10 @@ def repair(
     Raises:
         UsageError: data, a loss or a network that cannot be run or compared.
     """
+    limited(steps, seeds, budget_s, executor)
     kept, held, batch = parts(data, validation, whole=step is not None)
     source = sourced(build, optimizer, loss, step, batch)
+    runs(source, kept)
     trials = Trials(kept, held, steps, tuple(range(seeds)), Deadline(budget_s), executor)
     return proven(source, trials, name=getattr(build, "__name__", "build"))
 
@@ -166,24 +170,36 @@ def _read(name: str, data: object, whole: bool) -> tuple[Arrays, int]:
 
 def sourced(
     build: Callable[..., nn.Module],
-    optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None,
+    optimizer: Optimizer | Callable[[Iterable[nn.Parameter]], Optimizer] | None,
     loss: object,
     step: Callable[[nn.Module, Any], Tensor] | None = None,
     batch: int = BATCH,
 ) -> Source:
-    """A build function as something that can be trained: SGD .9 at .02 unless told otherwise."""
+    """A build function as something that can be trained: SGD .9 at .02 unless told otherwise.
+
+    Raises:
+        UsageError: a build that is no function, or an optimiser that is none.
+    """
+    if isinstance(build, nn.Module) or not callable(build):
+        raise UsageError(
+            f"build is a {type(build).__name__}; give a function that returns a fresh nn.Module,"
+            " so that every trial starts anew"
+        )
+    make = None if optimizer is None else factory(optimizer)
     choices = TrainChoices(lr=0.02, standardise=False, batch=batch)
-    return Source(None, _with_rate(choices, build, optimizer), build, optimizer, loss, step)
+    return Source(None, _with_rate(choices, make), build, make, loss, step)
 
 
 def _with_rate(
     choices: TrainChoices,
-    build: Callable[..., nn.Module],
     optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] | None,
 ) -> TrainChoices:
     if optimizer is None:
         return choices
-    group = optimizer([nn.Parameter(torch.zeros(1))]).param_groups[0]
+    made = optimizer([nn.Parameter(torch.zeros(1))])
+    if not isinstance(made, Optimizer):
+        raise UsageError(f"optimizer made a {type(made).__name__}; return an Optimizer")
+    group = made.param_groups[0]
     return replace(choices, lr=float(group["lr"]), l2=float(group.get("weight_decay", 0.0)))
 
 
@@ -290,6 +306,8 @@ def as_arrays(name: str, data: object) -> Arrays:
     """
     if isinstance(data, Arrays):
         return data
+    if isinstance(data, str | PathLike):
+        return load(str(data))
     pairs: list[Any] = (
         [data] if _is_pair(data) else list(data) if isinstance(data, Iterable) else []
     )
@@ -298,6 +316,8 @@ def as_arrays(name: str, data: object) -> Arrays:
     x = torch.cat([p[0] for p in pairs])
     x = x if x.dtype in (torch.int32, torch.int64) else x.float()  # whole numbers are tokens
     y = torch.cat([p[1] for p in pairs])
+    if len(x) != len(y):
+        raise UsageError(f"{name} has {len(x)} inputs and {len(y)} targets; give one a sample")
     if x.is_floating_point():
         finite(name, x)
     whole = not torch.is_floating_point(y)

@@ -24,7 +24,10 @@ def shallower(net: nn.Module, layers: Sequence[Layer], depth: int) -> tuple[str,
         UsageError: no layer that could go.
     """
     hidden = [y for y in layers if y.role == "hidden" and "#" not in y.path]
-    going = [y for y in hidden[1:] if _square(net.get_submodule(y.path)) and ":" not in y.act_path]
+    # attention reads the weights of its parts
+    inner = [p for p, m in net.named_modules() if isinstance(m, nn.MultiheadAttention)]
+    free = [y for y in hidden[1:] if y.path.rpartition(".")[0] not in inner]
+    going = [y for y in free if _square(net.get_submodule(y.path)) and ":" not in y.act_path]
     gone = going[::-1][: max(0, len(hidden) - depth)]
     if len(hidden) > depth and not gone:
         raise UsageError(

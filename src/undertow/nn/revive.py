@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -83,20 +84,54 @@ def _dead(net: nn.Module, module: nn.Module, run: Run) -> Tensor:
 
 
 def noise(net: nn.Module, samples: int = 64, side: int = 32) -> Tensor:
-    """Standard normal inputs for a net known by its first layer alone.
+    """Standard normal inputs for a net known by its first layer alone; the first shape it takes.
+
+    Args:
+        net: a copy, which is run.
+        samples: how many.
+        side: pixels a side, and steps of a sequence.
 
     Raises:
-        UsageError: the first layer takes no numbers.
+        UsageError: the first layer takes no numbers, or the net takes nothing of its shapes.
     """
-    first = next((m for m in net.modules() if isinstance(m, (*WEIGHTED, nn.Embedding))), None)
+    kinds = (*WEIGHTED, nn.Embedding, nn.RNNBase)
+    first = next((m for m in net.modules() if isinstance(m, kinds)), None)
     generator = torch.Generator().manual_seed(0)
+    shapes = _shapes(first, samples, side)
+    for shape in shapes:
+        made = torch.randn(shape, generator=generator)
+        if _takes(net, made):
+            return made
+    why = (
+        "the network takes none of the shapes tried"
+        if shapes
+        else ("the first layer takes no plain numbers")
+    )
+    raise UsageError(
+        f"{why}, so no inputs can be made up for it; repair makes this change with your data"
+    )
+
+
+def _shapes(first: Any, samples: int, side: int) -> tuple[tuple[int, ...], ...]:
+    """Shapes of inputs a first layer may be meant for, the likeliest first."""
+    if isinstance(first, nn.RNNBase):
+        return ((samples, side, first.input_size),)
     if isinstance(first, nn.Linear):
-        return torch.randn(samples, first.in_features, generator=generator)
+        features = first.in_features
+        whole = math.isqrt(features)
+        maps = ((samples, 1, whole, whole),) if whole * whole == features else ()
+        return ((samples, features), (samples, side, features), *maps)
     channels = getattr(first, "in_channels", None)
-    if channels is None or first is None:
-        raise UsageError(
-            "the first layer takes no plain numbers, so no inputs can be made up for it; "
-            "repair makes this change with your data"
-        )
+    if channels is None:
+        return ()
     dims = len(getattr(first, "kernel_size", (0, 0)))
-    return torch.randn(samples, channels, *[side] * dims, generator=generator)
+    return tuple((samples, channels, *[n] * dims) for n in (side, 8, 28, 64, 224))
+
+
+@torch.no_grad()
+def _takes(net: nn.Module, x: Tensor) -> bool:
+    try:
+        net(x)
+    except Exception:  # whatever a user's own code raises at a shape it is not made for
+        return False
+    return True

@@ -6,6 +6,7 @@ functional activations and skips; they travel with copies and pickles.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -146,7 +147,7 @@ def _width(site: _Site, value: Value) -> None:
     times = wider(site.net, site.layers, int(value or 1), site.seed)
     try:
         site.running("width")(copied(site.net))
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, AssertionError, TypeError) as error:
         raise UsageError(f"layers of this net do not just follow one another: {error}") from error
     site.layers = [
         replace(y, units=y.units * times) if y.role != "head" else y for y in site.layers
@@ -237,7 +238,7 @@ def _insert_norms(net: nn.Module, word: str, layers: Sequence[Layer], tell: Tell
         tell(f"no norm behind {', '.join(left)}: no linear layer or convolution that feeds one")
     for layer in fits:
         module = net.get_submodule(layer.path)
-        weight = next(p for p in module.parameters(recurse=False) if p.ndim > 1)
+        weight: Any = module.weight
         put(net, layer.path, Normed(module, after(word, module, layer.units).to(weight)))
 
 

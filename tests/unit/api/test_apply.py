@@ -1,10 +1,16 @@
 """A remedy on a copy of any module: the place it belongs, and nothing else."""
 
+import warnings
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations
 
 import undertow as ut
+from undertow.core.errors import UsageError
+from undertow.remedies import REMEDIES
 
 
 def sick() -> nn.Module:
@@ -47,3 +53,59 @@ def test_a_remedy_of_the_training_is_refused_in_words() -> None:
         ut.apply(sick(), "lower-lr")
     with pytest.raises(ut.UndertowError, match="did you mean batch-norm"):
         ut.apply(sick(), "batchnorm")
+
+
+class _Sequence(nn.Module):
+    """Takes (N, T, features): a recurrent layer first, or attention."""
+
+    def __init__(self, attends: bool) -> None:
+        super().__init__()
+        self.into = nn.Linear(6, 16) if attends else nn.LSTM(6, 16, batch_first=True)
+        self.mix = nn.MultiheadAttention(16, 2, batch_first=True) if attends else None
+        self.between = nn.Linear(16, 16)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.into(x) if self.mix else self.into(x)[0]
+        x = x + self.mix(x, x, x, need_weights=False)[0] if self.mix else x
+        return self.head(torch.relu(self.between(x)).mean(1))
+
+
+@pytest.mark.parametrize("attends", [True, False], ids=["attention", "lstm"])
+@pytest.mark.parametrize("word", [r.name for r in REMEDIES])
+def test_a_net_of_sequences_is_changed_or_the_word_is_refused(word: str, attends: bool) -> None:
+    x = torch.randn(4, 5, 6)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            made = ut.apply(_Sequence(attends), word)
+    except UsageError:
+        return  # a word without a place in this net, said
+    assert made(x).shape == (4, 3)
+
+
+def test_parametrised_nets_are_left_as_they_are_and_take_norms() -> None:
+    spectral, weight = parametrizations.spectral_norm, parametrizations.weight_norm
+    net = nn.Sequential(
+        weight(nn.Linear(9, 12)),
+        nn.ReLU(),
+        spectral(nn.Linear(12, 12)),
+        nn.ReLU(),
+        nn.Linear(12, 3),
+    )
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    for word in ("he-init", "batch-norm", "lsuv-init", "reset-bias"):
+        assert ut.apply(net, word)(torch.randn(4, 9)).shape == (4, 3)
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("net", "remedy", "says"),
+    [
+        (nn.Sequential(nn.LazyLinear(4), nn.ReLU()), "relu", "lazy layers"),
+        (None, "relu", "is no network"),
+        (nn.Linear(2, 2), None, "is none; give a word"),
+    ],
+)
+def test_what_cannot_be_changed_says_so(net: Any, remedy: Any, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        ut.apply(net, remedy)
