@@ -8,7 +8,8 @@ from statistics import fmean, stdev
 from undertow.core.plan import Edit
 from undertow.core.verdict import LATE, Effect, Trial, Verdict
 
-CAP = 2.0  # a loss this many times the constant answer's, or not finite, counts as this
+CAP = 1.25  # of a paired loss over the constant answer's: how far a failure fails says nothing
+OUT = 2.0  # held-back loss over the constant answer's that counts as this, or not finite
 TRAINS = 0.9  # training loss over the constant answer's below which a net trains
 HALF_WAY = 0.5  # share of the way from the constant answer to the best arm that a repair must go
 HELD_BACK = 0.95  # held-back loss over the constant answer's below which a repair generalises
@@ -65,7 +66,7 @@ def _lost(trial: Trial) -> bool:
 
 
 def judged(trial: Trial, held: bool) -> float:
-    """The trial's held-back (else training) loss over the constant answer's, capped at 2."""
+    """The trial's held-back (else training) loss over the constant answer's, capped at 1.25."""
     value = trial.held_back if held else trial.train
     return CAP if value is None or not math.isfinite(value) else min(CAP, value)
 
@@ -138,14 +139,16 @@ def _earned(arms: Arms, against: Effect | None) -> tuple[str, str]:
     if failed:
         return "improved", failed
     n = len(arms.treated)
-    return "repaired", f"trains in {n} of {n} seeds, the control in {_training(arms.control)}"
+    best = min(judged(t, False) for t in (*arms.control, *arms.treated, *arms.decoy))
+    alive = sum(trains(t) and _half_way(t, best) for t in arms.control)
+    return "repaired", f"trains in {n} of {n} seeds, the control in {alive}"
 
 
 def _unmet(arms: Arms) -> str:
     """The first condition of `repaired` that does not hold; empty when all do."""
     n, trained = len(arms.treated), _training(arms.treated)
     best = min(judged(t, False) for t in (*arms.control, *arms.treated, *arms.decoy))
-    far = sum(1 for t in arms.treated if 1 - judged(t, False) < HALF_WAY * (1 - best))
+    far = sum(1 for t in arms.treated if not _half_way(t, best))
     held = [t.held_back for t in arms.treated]
     refused = (
         (trained < n, f"it trains in {trained} of {n} seeds only"),
@@ -157,15 +160,20 @@ def _unmet(arms: Arms) -> str:
             "the best constant answer's loss cannot be known for this loss",
         ),
         (
-            not _generalises([min(CAP, h) for h in held if h is not None]),
+            not _generalises([min(OUT, h) for h in held if h is not None]),
             "the held-back loss is not shown to beat the best constant answer",
         ),
         (
-            _training(arms.control) * 2 >= len(arms.control),
+            2 * sum(trains(t) and _half_way(t, best) for t in arms.control) >= len(arms.control),
             "the unrepaired control mostly trains too",
         ),
     )
     return next((why for applies, why in refused if applies), "")
+
+
+def _half_way(trial: Trial, best: float) -> bool:
+    """Whether a trial goes half the way from the constant answer to the best arm's loss."""
+    return 1 - judged(trial, False) >= HALF_WAY * (1 - best)
 
 
 def _generalises(held: Sequence[float]) -> bool:
@@ -173,7 +181,7 @@ def _generalises(held: Sequence[float]) -> bool:
 
 
 def _guesses(arm: Sequence[Trial]) -> bool:
-    held = [min(CAP, t.held_back) for t in arm if t.held_back is not None and t.by_constant]
+    held = [min(OUT, t.held_back) for t in arm if t.held_back is not None and t.by_constant]
     return bool(held) and fmean(held) >= CHANCE
 
 

@@ -122,13 +122,13 @@ IMPROVED = {
     "held-back interval reaches 1": (
         arms(
             arm("c", CONTROL, (1.9, 2.0, 1.95)),
-            arm("r", TREATED, (0.5, 0.9, 1.1)),
+            arm("r", TREATED, (0.7, 0.8, 0.95)),
             arm("d", CONTROL, (1.9, 2.0, 1.95)),
         ),
         "not shown to beat the best constant",
     ),
     "control trains": (
-        arms(control=arm("c", (0.8, 0.79, 0.95)), decoy=arm("d", (0.95, 0.96, 0.97))),
+        arms(control=arm("c", (0.6, 0.59, 0.62)), decoy=arm("d", (0.95, 0.96, 0.97))),
         "control mostly trains too",
     ),
     "no decoy": (arms(decoy=()), "no decoy was run"),
@@ -152,6 +152,14 @@ def test_half_way_is_measured_against_the_best_arm() -> None:
         "improved",
         "in 3 of 3 seeds it goes not half as far as the best arm",
     )
+
+
+@pytest.mark.parametrize("failed", [math.inf, 40.0, 0.95])
+def test_how_far_a_control_fails_in_some_seeds_says_nothing(failed: float) -> None:
+    """One that diverges in one seed and limps in the others does not train in most of them."""
+    limps = arm("c", (failed, 0.84, 0.81))
+    found = verdict(arms(limps, arm("r", (0.04, 0.05, 0.04)), limps), "relu", ())
+    assert (found.word, found.why) == ("repaired", "trains in 3 of 3 seeds, the control in 0")
 
 
 NOT_SHOWN = {

@@ -80,13 +80,14 @@ def test_off_is_the_net_itself(net: nn.Module) -> None:
 
 def test_precision_by_capability_and_size(net: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast, "has_bf16", lambda _: False)
-    assert ready(net, X).precision == "fp32"
+    assert ready(net, X, "auto").precision == "fp32"
     with pytest.raises(EnvironmentFaultError, match="emulation"):
         ready(net, X, "bf16")
     monkeypatch.setattr(fast, "has_bf16", lambda _: True)
-    assert ready(net, X).precision == "bf16"  # 41 M multiply-adds
+    assert ready(net, X, "auto").precision == "bf16"  # 41 M multiply-adds
+    assert ready(net, X).precision == "fp32"  # exact unless asked
     small = ut.build("mlp", seed=0, in_channels=12).eval()
-    assert ready(small, torch.randn(2, 12)).precision == "fp32"
+    assert ready(small, torch.randn(2, 12), "auto").precision == "fp32"
     with pytest.raises(UsageError, match="fp16"):
         ready(net, X, "fp16")
 
