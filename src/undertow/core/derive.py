@@ -4,6 +4,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ HALF = 0.5  # of the first loss: what a fall to the constant answer seldom takes
 SMOOTH = 10  # steps in the median that smooths a loss
 GUESSING = 0.9  # progress above it is no better than the best constant answer
 RIGHT = 0.25  # share of the way from guessing to all right that counts as answering
+SURE = 3.0  # times the constant loss: what a net that is mostly right loses by over-confidence
 MOVES = 0.02  # share of (loss - best possible) a loss must fall by in W steps to "move"
 VERDICT = 100  # steps: the in-training verdict; earlier alarms are wrong too often
 ONE_BATCH = 0.9  # the probe steps must beat this share of the constant loss
@@ -25,6 +27,13 @@ DIVERGED = 1.5  # one-batch loss over the first loss that means the step is too 
 THROWN = 100.0  # times where it began: a loss taken that far on its way is no learning
 HOLD = 3  # probe steps that count as their end
 ROWS = 3  # sampled rows a layer rule must hold in, during training
+LOST = 2.0  # decades of gradient lost towards the input
+DECADES = 3.0  # of these: vanishing by itself,
+STEEP = 0.174  # or so many a layer (a factor .67), over LAYERS or more, fitted with R² > FIT
+LAYERS, FIT = 5, 0.8
+HEARD = 0.3  # spread of the last hidden layer: its output depends on the input as it should
+FAR = 100.0  # times the user's rate at which the line probe is best: that rate is too low,
+SLOW = 4e-4  # if the largest update_ratio lies below this as well
 RAW_RMS = 5.0  # root mean square of features that nobody standardised
 RAW_MAX = 30.0  # largest magnitude of such features
 SPIKE = 30.0  # times the usual loss: one batch stands out
@@ -234,11 +243,31 @@ def progress(record: Record, step: int) -> float | None:
 
 
 def trend(record: Record, step: int) -> float | None:
-    """Loss gained a step over the last 50 losses up to `step`: their Theil-Sen slope; < 0 falls."""
+    """Loss gained a step over the last 50 losses up to `step`: their Theil-Sen slope; < 0 falls.
+
+    Where a step threw the loss above its start and the constant one, all above the constant counts
+    as equal to it: the way back to guessing is no learning. Batch norm makes such throws harmless.
+    """
     points = list(_points(record.metrics, step, TREND))
     if len(points) <= SMOOTH or not all(math.isfinite(loss) for _, loss in points):
         return None
+    top = _ceiling(record, step)
+    points = [(at, min(loss, top)) for at, loss in points]
     return median((b - a) / (t - s) for s, a in points for t, b in points if s < t)
+
+
+def _ceiling(record: Record, step: int) -> float:
+    losses = [m.loss for m in record.metrics if m.loss is not None and m.step <= step]
+    base = record.const_loss
+    if not base or not losses or normalised(record):
+        return math.inf
+    return base if max(losses) > DIVERGED * max(losses[0], base) else math.inf
+
+
+def normalised(record: Record) -> bool:
+    """Whether most hidden layers feed a batch norm."""
+    norms = [y.norm for y in record.layers if y.role == "hidden"]
+    return sum(word == "batch" for word in norms) * 2 > len(norms)
 
 
 def moving(record: Record, step: int) -> bool:
@@ -260,13 +289,16 @@ def learned(record: Record) -> bool | None:
     """Whether the probe steps end below .9 of the constant loss, or are on their way there.
 
     None: none were taken. On the way is a trend of the later half that takes 2 % of what is left
-    in 20 steps and comes below .9 within as many steps again: slow is not stuck. A loss that was
-    thrown far off on its way does not count: one batch comes back from there, training does not.
+    in 20 steps and comes below .9 within as many steps again, from the lowest ground so far: slow
+    is not stuck. A loss that was thrown off on its way is not on the way by its return, and does
+    not count at all where that was far: one batch comes back from there, training does not.
     """
     reached, far = one_batch_progress(record), excursion(record)
     if reached is None or (far is not None and far > THROWN):
         return None if reached is None else False
-    return reached < ONE_BATCH or _on_the_way(record)
+    if reached < ONE_BATCH:
+        return True
+    return (far is None or far <= DIVERGED) and (_on_the_way(record) or _gaining(record))
 
 
 def excursion(record: Record) -> float | None:
@@ -285,10 +317,25 @@ def _on_the_way(record: Record) -> bool:
     late = losses[len(losses) // 2 :]
     if not base or len(late) <= SMOOTH or not all(map(math.isfinite, losses)):
         return False
+    if losses[-1] > base or min(losses[-HOLD:]) > min(losses[: -len(late)]):
+        return False
     pairs = ((i, j) for i in range(len(late)) for j in range(i + 1, len(late)))
     slope = median((late[j] - late[i]) / (j - i) for i, j in pairs)
     falls = -slope * W >= MOVES * (losses[-1] - record.best_loss)
     return falls and losses[-1] + slope * len(losses) < ONE_BATCH * base
+
+
+def _gaining(record: Record) -> bool:
+    """Below the constant loss and lower at each later step; neither rate nor gradient too small."""
+    losses, base, best = record.one_batch, record.const_loss, line_best(record)
+    late, start = losses[len(losses) // 2 :], first(record)
+    moves = None if start is None else largest_update(record, start)
+    if not base or len(late) <= SMOOTH or not losses[-1] < base or moves is None or best is None:
+        return False
+    lost = None if start is None else decay(record.profile("grad_l2", start))
+    if lost is not None and lost.total > LOST:
+        return False
+    return best < FAR and moves >= SLOW and all(b < a for a, b in pairwise(late))
 
 
 def one_batch_progress(record: Record) -> float | None:
@@ -333,13 +380,28 @@ def stuck(record: Record, step: int) -> bool:
     """
     if record.kind == "check":
         return learned(record) is False
-    if step + 1 < VERDICT:
+    if step + 1 < verdict_after(record):
         return False
-    share = progress(record, step)
-    if share is not None and share > 1 and answers(record, step) is False:
-        return True
+    share, right = progress(record, step), answers(record, step)
+    if share is not None and share > 1 and right is not None and (not right or share < SURE):
+        return not right
     none = share > GUESSING if share is not None else not _halved(record, step)
     return none and not moving(record, step)
+
+
+def verdict_after(record: Record) -> int:
+    """Steps before the first verdict: 100; 200 where a mild decay makes for a slow start.
+
+    That is a steady loss of gradient under 3 decades, without Adam, below a last hidden layer
+    whose output still depends on the input.
+    """
+    last = record.snapshots[-1] if record.snapshots else None
+    lost = None if last is None else decay(record.profile("grad_l2", last))
+    if last is None or lost is None or record.optimizer.adaptive:
+        return VERDICT
+    steady = lost.layers >= LAYERS and lost.fit > FIT and lost.per_layer > STEEP
+    mild = steady and lost.total < DECADES and spread(record, last) > HEARD
+    return 2 * VERDICT if mild else VERDICT
 
 
 def _halved(record: Record, step: int) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from undertow.core.derive import VERDICT
+from undertow.core.derive import verdict_after
 from undertow.core.finding import Cause, Diagnosis, Symptom
 from undertow.core.record import Record
 from undertow.core.rule import Rule
@@ -66,10 +66,10 @@ def _settle(found: Sequence[Symptom]) -> list[Symptom]:
 def _watching(record: Record, findings: Sequence[Symptom]) -> bool:
     """Whether it is too early for a verdict.
 
-    A run under 100 steps with every number finite; a check whose budget ended before the probe
-    steps could tell, where nothing else was found.
+    A run under 100 steps (200 where a start is slow) with every number finite; a check whose
+    budget ended before the probe steps could tell, where nothing else was found.
     """
     if record.cut and not findings:
         return True
-    young = record.kind == "run" and record.last_step + 1 < VERDICT
+    young = record.kind == "run" and record.last_step + 1 < verdict_after(record)
     return young and not any(s.name == "non-finite" for s in findings)

@@ -6,6 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from undertow.core.activation import FACTS
 from undertow.core.derive import (
     DIVERGED,
+    FAR,
+    LOST,
+    RAW_MAX,
+    RAW_RMS,
+    SLOW,
     across,
     base_rate,
     decay,
@@ -29,12 +34,11 @@ DEAD = 0.9  # share of a layer's units
 SATURATED = 0.5  # mean share over the layers
 FIRST_LOSS = 4.0  # times the loss of equal odds
 GROWN = 1.5  # decades, forwards or towards the input
-LOST = 2.0  # decades of gradient lost towards the input
 MERGED = 1e-3  # spread² of the last hidden layer
 FLAT = 3e-3  # standard deviation of the last hidden output across inputs
 RISES = 1.02  # loss after the user's own step over the loss before it
-FAR = 100.0  # times the user's rate at which the line probe is best
-SLOW = 4e-4  # largest update_ratio of a rate that is too low
+SLOWER = 3e-3  # largest update_ratio of a rate that is too low where nothing else is off
+WANTS = 10.0  # times the user's rate at which the line probe is best, beside such steps
 SCALED = 0.3  # share of the rate that Adam's first step moves a weight by; its gradient is heard
 HARD = 0.1  # update_ratio of a step that can break a healthy start
 UNSTABLE = 10.0  # lr·λ over its limit: evidence from here (diagnosis.md, section 5)
@@ -255,6 +259,24 @@ def too_low(record: Record, symptoms: Sequence[Symptom]) -> str | None:
     return "lr-low" if slow and far else None
 
 
+def _all_else_sound(record: Record, symptoms: Sequence[Symptom]) -> str | None:
+    """The rate, where nothing else is off: hard steps are too high, small ones too low.
+
+    Raw features that reach the net, through a layer norm too, are off. Before training a small
+    step is too low only where the line probe wants at least ten times as much.
+    """
+    facts, best = record.input, line_best(record)
+    if (facts.rms or 0.0) > RAW_RMS or (facts.abs_max or 0.0) > RAW_MAX:
+        return "input-scale"
+    moves = [m for s in record.snapshots if (m := largest_update(record, s)) is not None]
+    if not record.optimizer.name or not moves:
+        return None
+    if max(moves) > HARD:
+        return "lr-high"
+    wants = record.kind == "run" or (best or 0.0) >= WANTS
+    return "lr-low" if max(moves) < SLOWER and wants else None
+
+
 def _still(record: Record, symptoms: Sequence[Symptom]) -> str | None:
     """Too low for an adaptive optimiser, whatever else is off.
 
@@ -293,6 +315,7 @@ STEPS: tuple[Step, ...] = (
     too_low,
     _became,
     _also_input,
+    _all_else_sound,
 )
 
 

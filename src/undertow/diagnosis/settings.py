@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
+from undertow.core.derive import DECADES, STEEP
 from undertow.core.errors import UsageError, unknown
 from undertow.core.finding import Evidence, Symptom
 from undertow.core.words import SYMPTOMS as IDS
@@ -14,12 +15,11 @@ from undertow.diagnosis.symptoms import (
     overfit,
     progress,
     saturated,
-    vanishing,
 )
 
 LIMITS = {  # name -> the usual limit; units stand beside the constants
-    "vanishing-decades": vanishing.DECADES,
-    "vanishing-per-layer": vanishing.STEEP,
+    "vanishing-decades": DECADES,
+    "vanishing-per-layer": STEEP,
     "exploding-decades": exploding.DECADES,
     "exploding-per-layer": exploding.STEEP,
     "exploding-first-loss": exploding.FIRST_LOSS,

@@ -96,7 +96,8 @@ class Losses:
     """The losses of the step being taken, from the best source there is, and the labels seen.
 
     A criterion module is hooked and tells every loss. Without one, the scalar that `backward` is
-    called on is caught while `listen` lasts (sampled steps: the mode slows every call a little),
+    called on is caught while `listen` lasts (sampled steps and the last ones before a verdict: the
+    mode slows every call a little),
     and the loss function that made it, which knows the labels.
     Once the user tells a loss, nothing else counts.
 

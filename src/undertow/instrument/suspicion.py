@@ -3,9 +3,11 @@
 import math
 from collections import deque
 
+from undertow.core.derive import TREND
 from undertow.core.record import Cell, Scalars, Snapshot
 
 VERDICT = 100  # step of the first judgement; the next ones at 200, 400, 800, ...
+FIRST, LATER = TREND, 5  # steps before a verdict whose losses are wanted; the later keep a budget
 JUMP, BEFORE = 3.0, 20  # a loss this many times the median of the last 20 is suspicious,
 FLOOR = 0.1  # if it also rose by this share of the first loss: near 0 a loss jumps by chance
 GROWN, FEW = 10.0, 3  # a gradient norm this many times the median of those known, from 3 on
@@ -60,6 +62,16 @@ def is_verdict(step: int) -> bool:
     """Steps 100, 200, 400, 800, ..."""
     times, rest = divmod(step, VERDICT)
     return rest == 0 and times > 0 and times & (times - 1) == 0
+
+
+def is_near_verdict(step: int) -> bool:
+    """The steps whose losses a verdict is made of: the last 50 up to step 100, 5 at later ones.
+
+    Where nothing tells the losses they are caught in these: a loss known on sampled steps alone
+    (64, 100) is stale by then.
+    """
+    near = FIRST if step <= VERDICT else LATER
+    return any(is_verdict(step + k) for k in range(near))
 
 
 def _median(values: deque[float]) -> float:

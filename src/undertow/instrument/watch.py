@@ -22,7 +22,7 @@ from undertow.instrument.probe import Probe
 from undertow.instrument.sampling import Sampler
 from undertow.instrument.schedule import Schedule
 from undertow.instrument.steps import StepHooks
-from undertow.instrument.suspicion import Suspicion, is_bad, is_verdict
+from undertow.instrument.suspicion import Suspicion, is_bad, is_near_verdict, is_verdict
 from undertow.nn.loss import word_of
 from undertow.record.schema import as_written
 
@@ -200,6 +200,8 @@ class Watch:
             if rate is not self._rate or isinstance(rate, Tensor):
                 self._rate, self._lr = rate, rounded(float(rate))
             self._sampler.before(optimizer)
+            if self._losses.pending:
+                self._losses.rest()
 
     def _after(self, late: bool) -> None:
         with self._guard:
@@ -221,6 +223,8 @@ class Watch:
         """Put the hooks on that the step about to begin asks for."""
         self._sampler.prepare(self._step)
         self._guesses.prepare(self._step)
+        if is_near_verdict(self._step):
+            self._losses.listen()
 
     def _take_off(self) -> None:
         """Take every hook off."""
@@ -234,6 +238,8 @@ class Watch:
     def _close_step(self, snapshot: Snapshot | None) -> None:
         norm = self._probe.grad_norm if snapshot is not None else None
         losses = self._losses.taken()
+        if is_near_verdict(self._step):
+            self._losses.rest()
         answered = self._guesses.taken(), self._losses.labels.taken()
         self._open = _Step(self._step, losses, self._lr, norm, snapshot, *answered)
         self._step += 1

@@ -3,6 +3,7 @@
 import math
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -41,6 +42,7 @@ from undertow.core.derive import (
     stuck,
     theil_sen,
     trend,
+    verdict_after,
     window,
 )
 from undertow.core.record import Layer, OptimizerFacts, Record, Scalars, Snapshot
@@ -262,3 +264,49 @@ def test_without_a_constant_loss_half_the_first_one_is_progress() -> None:
     assert not stuck(sparse(*(2.3,) * 6, 1.1, 1.1, 1.1, const=None), 100)
     assert stuck(sparse(*(2.3,) * 6, 1.2, 1.2, 1.2, const=None), 100)
     assert not stuck(replace(run([2.3] * 50 + [0.1] * 150), const_loss=None), 199)
+
+
+@pytest.mark.parametrize(("norm", "waits"), [("", False), ("layer", False), ("batch", True)])
+def test_the_way_back_from_a_throw_is_no_learning(norm: str, waits: bool) -> None:
+    """Falling through the constant loss 45 steps behind a throw to five times the start."""
+    losses = [CONST, *(CONST * 5,) * 10, *(CONST * (1.45 - 0.005 * i) for i in range(100))]
+    thrown = run(losses, layers=layers(norm=norm))
+    assert moving(thrown, len(losses) - 1) is waits
+    assert moving(run(losses[11:], layers=layers(norm=norm)), 99)
+
+
+@pytest.mark.parametrize(("share", "gate"), [(2.9, False), (3.1, True)])
+def test_answers_excuse_a_loss_up_to_three_times_the_constant(share: float, gate: bool) -> None:
+    metrics = tuple(Scalars(i, share * CONST, 0.1, accuracy=0.9) for i in range(100))
+    assert stuck(replace(run(), metrics=metrics), 99) is gate
+
+
+@pytest.mark.parametrize(("ratio", "steps"), [(0.7, 100), (0.6, 200), (0.3, 100)])
+def test_a_mild_decay_waits_for_step_200(ratio: float, steps: int) -> None:
+    """Below the limit a layer and over five layers, but under three decades in all."""
+    mild = {"depth": 8, "grad_l2": falling(ratio, 8)}
+    assert verdict_after(run(**mild)) == steps
+    assert verdict_after(run(**mild, optimizer=ADAM)) == 100
+    assert verdict_after(run(**mild, spread=0.29)) == 100
+
+
+def _probed(losses: list[float], **given: Any) -> bool | None:
+    return learned(check(one_batch=tuple(losses), **given))
+
+
+def test_the_probe_steps_are_on_their_way_only_from_lower_ground() -> None:
+    """Not on the way back from a throw, nor above the constant loss or what was reached before."""
+    falls = [CONST * (1.1 - 0.0035 * i) for i in range(51)]
+    assert _probed(falls)
+    assert _probed([CONST, CONST * 1.6, *falls[2:]]) is False
+    assert _probed([v + 0.11 * CONST for v in falls]) is False
+    assert _probed([CONST, CONST * 0.89, *falls[2:]], update_ratio=3e-4) is False
+
+
+def test_the_probe_steps_may_be_slow_below_the_constant_loss() -> None:
+    """Where the loss falls at each step and neither the rate nor the gradient is too small."""
+    slow = [CONST * (1 - 0.0006 * i) for i in range(51)]
+    assert _probed(slow)
+    assert _probed(slow, update_ratio=3e-4) is False
+    assert _probed(slow, grad_l2=falling(0.7)) is False
+    assert _probed([*slow[:40], slow[38], *slow[41:]]) is False

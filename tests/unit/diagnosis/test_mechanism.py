@@ -93,14 +93,29 @@ def test_one_batch_runs_away(end: float, sick: str) -> None:
     assert word(check(one_batch=(CONST, *(end * CONST,) * 50))) == sick
 
 
-@pytest.mark.parametrize(("update", "sick"), [(3.9e-4, "lr-low"), (4.1e-4, "healthy")])
+@pytest.mark.parametrize(("update", "sick"), [(3.9e-4, "lr-low"), (4.1e-4, "vanishing")])
 def test_too_low(update: float, sick: str) -> None:
-    assert word(check(line=TOO_SLOW, update_ratio=update)) == sick
+    """Below it nothing else is asked; above, what the run shows later comes first."""
+    record = run(update_ratio=update, optimizer=SGD, first={"update_ratio": update}, spread=0.01)
+    assert word(record) == sick
 
 
-def test_too_low_needs_a_best_step_100_times_away() -> None:
+@pytest.mark.parametrize(("update", "sick"), [(2.9e-3, "lr-low"), (3.1e-3, "healthy")])
+def test_a_slow_rate_is_named_where_all_else_is_sound(update: float, sick: str) -> None:
     near = line(CONST, CONST, CONST, CONST, CONST * 0.9, CONST * 0.95, 40.0)
-    assert word(check(line=near, update_ratio=1e-5)) == "healthy"
+    assert word(check(line=near, update_ratio=update)) == sick
+    own = line(CONST, CONST, CONST * 0.99, CONST * 0.9, CONST, CONST, 40.0)
+    assert word(check(line=own, update_ratio=update)) == "healthy"
+
+
+@pytest.mark.parametrize(("update", "sick"), [(0.11, "lr-high"), (0.09, "healthy")])
+def test_hard_steps_are_named_where_all_else_is_sound(update: float, sick: str) -> None:
+    assert word(run(update_ratio=update)) == sick
+
+
+def test_raw_features_behind_a_layer_norm_are_named_where_all_else_is_sound() -> None:
+    record = run(input=RAW, layers=layers(norm="layer"), update_ratio=0.11)
+    assert word(record) == "input-scale"
 
 
 @pytest.mark.parametrize("probe", [TOO_FAST, TOO_SLOW])

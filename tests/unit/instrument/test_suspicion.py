@@ -5,7 +5,13 @@ import math
 import pytest
 
 from undertow.core.record import Column, Scalars, Snapshot
-from undertow.instrument.suspicion import BEFORE, Suspicion, is_bad, is_verdict
+from undertow.instrument.suspicion import (
+    BEFORE,
+    Suspicion,
+    is_bad,
+    is_near_verdict,
+    is_verdict,
+)
 
 
 def usual(loss: float = 1.0) -> Suspicion:
@@ -57,3 +63,9 @@ def test_bad_is_what_is_not_finite() -> None:
 
 def test_verdicts_come_at_100_and_its_doublings() -> None:
     assert [s for s in range(1000) if is_verdict(s)] == [100, 200, 400, 800]
+
+
+def test_the_steps_whose_losses_a_verdict_needs() -> None:
+    """Fifty up to the first (a trend needs them), five up to the later ones."""
+    near = [step for step in range(401) if is_near_verdict(step)]
+    assert near == [*range(51, 101), *range(196, 201), *range(396, 401)]

@@ -3,14 +3,23 @@
 import math
 from collections.abc import Iterator, Mapping
 
-from undertow.core.derive import Decay, across, decay, held, learned, spread, stuck
+from undertow.core.derive import (
+    DECADES,
+    FIT,
+    LAYERS,
+    STEEP,
+    Decay,
+    across,
+    decay,
+    held,
+    learned,
+    spread,
+    stuck,
+)
 from undertow.core.finding import Evidence, Symptom
 from undertow.core.record import Record, Snapshot
 from undertow.core.rule import rule
 
-DECADES = 3.0  # lost between the last layer and the first (diagnosis.md, section 4)
-STEEP = 0.174  # decades a layer (a factor .67), over LAYERS or more, fitted with R² > FIT
-LAYERS, FIT = 5, 0.8
 COLLAPSED = 0.02  # spread of the last hidden layer: below it Adam does not train either
 START_DECADES = 5.0  # with no probe steps: lost decades that alarm by themselves,
 START_ACROSS = 0.03  # if the last output's standard deviation across inputs is also below this
