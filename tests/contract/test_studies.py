@@ -65,7 +65,7 @@ def every() -> dict[str, Study]:
 def test_the_list_names_every_study_file() -> None:
     home = files("undertow.studies")
     parts = {"study", "engine", "verdict", "result", "store", "text", "figure", "listing", "claims"}
-    parts |= {"chapter", "layout", "flow", "strips", "sheet", "book", "__init__"}
+    parts |= {"chapter", "layout", "flow", "strips", "sheet", "book", "hands", "__init__"}
     found = {f.name.removesuffix(".py") for f in home.iterdir() if f.name.endswith(".py")} - parts
     assert found == {name.replace("-", "_") for name in NAMES}
     assert len(set(NAMES)) == len(NAMES)

@@ -1,5 +1,6 @@
 """`undertow lab flow`: what signal, gradient and updates do on their way through a plain net."""
 
+import textwrap
 from collections.abc import Mapping
 
 from undertow.core.plan import Choices, TrainChoices
@@ -48,8 +49,8 @@ def flow(
     return measured(given)
 
 
-def flow_text(found: Flow, *, ascii_only: bool = False) -> str:
-    """The flow as four strips over depth and a sentence."""
+def flow_text(found: Flow, *, width: int = 100, ascii_only: bool = False) -> str:
+    """The flow as four strips over depth and its sentences, of at most `width` columns."""
     said = dict(found.settings)
     shown = ("depth", "width", "act", "init", *_unusual(said), "lr", "seed")
     head = " · ".join(said[n] if n in ("act", "init") else f"{n} {said[n]}" for n in shown)
@@ -62,7 +63,9 @@ def flow_text(found: Flow, *, ascii_only: bool = False) -> str:
         ("update/W", [r.update for r in rows]),
     ):
         lines += ["", *strip(name, values, ascii_only=ascii_only)]
-    lines += ["", f"{'':>20} input to output", *_sentences(found)]
+    lines += ["", f"{'':>20} input to output"]
+    for sentence in _sentences(found):
+        lines += textwrap.wrap(sentence, width, initial_indent="  ", subsequent_indent="    ")
     return "\n".join(lines)
 
 
@@ -93,6 +96,8 @@ def _signal_theory(found: Flow) -> str:
 
 def _sentences(found: Flow) -> list[str]:
     theory = "no theory for norms and skips"
+    if len(found.rows) < 2:
+        theory = "a factor a layer needs two layers"
     if found.theory_factor is not None:
         theory = f"theory of wide layers x{found.theory_factor:.3f}"
     lost = decades([r.gradient for r in found.rows])
@@ -100,20 +105,20 @@ def _sentences(found: Flow) -> list[str]:
     lines = []
     if lost is not None and found.gradient_factor is not None:
         lines.append(
-            f"  the gradient {_moved(-lost)} from the last layer to the first:"
+            f"the gradient {_moved(-lost)} from the last layer to the first:"
             f" x{found.gradient_factor:.3f} a layer, {theory}"
         )
     else:
-        lines.append(f"  the gradient underflows, overflows or has one layer only; {theory}")
+        lines.append(f"the gradient underflows, overflows or has one layer only: {theory}")
     if grown is not None and found.signal_factor is not None:
         lines.append(
-            f"  the signal {_moved(grown)} from the first layer to the last:"
+            f"the signal {_moved(grown)} from the first layer to the last:"
             f" x{found.signal_factor:.3f} a layer{_signal_theory(found)}"
         )
     dead = [r.dead for r in found.rows if r.dead is not None]
     flat = [r.saturated for r in found.rows if r.saturated is not None]
     if dead:
-        lines.append(f"  dead units: {100 * max(dead):.0f} % in the worst layer")
+        lines.append(f"dead units: {100 * max(dead):.0f} % in the worst layer")
     if flat:
-        lines.append(f"  saturated inputs: {100 * max(flat):.0f} % in the worst layer")
+        lines.append(f"saturated inputs: {100 * max(flat):.0f} % in the worst layer")
     return lines

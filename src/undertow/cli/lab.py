@@ -1,19 +1,19 @@
 """`undertow lab flow`."""
 
 import json as text
-import sys
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from undertow.cli import options as o
+from undertow.cli.output import terminal
 from undertow.core.errors import unknown
 
 LABS = ("flow",)
 FLOW: o.Group = {
     "depth": (Annotated[int, typer.Option(help="Layers, 1 to 64.")], 20),
-    "width": (Annotated[int, typer.Option(help="Units of each.")], 256),
+    "width": (Annotated[int, typer.Option(help="Units of each, 1 to 1024.")], 256),
     "act": (Annotated[str, typer.Option(help="Activation, as relu, sigmoid, tanh.")], "relu"),
     "init": (Annotated[str, typer.Option(help="torch, he, xavier, normal:0.01, ...")], "torch"),
     "norm": (Annotated[str, typer.Option(help="none, batch, group or layer.")], "none"),
@@ -46,5 +46,6 @@ def lab(
     if json:
         print(text.dumps(encode(found), indent=1))
         return
-    plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    print(api.flow_text(found, ascii_only=plain))
+    how = terminal()
+    plain = how["encoding"].lower().replace("-", "") != "utf8"
+    print(api.flow_text(found, width=how["width"], ascii_only=plain))

@@ -1,6 +1,7 @@
 """`undertow study`."""
 
 import json as text
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,7 +28,13 @@ RUN: o.Group = {
         Annotated[str | None, typer.Option(help="Also write Markdown pages to this folder.")],
         None,
     ),
-    "workers": (Annotated[int, typer.Option(help="Processes of one thread.")], 1),
+    "workers": (
+        Annotated[
+            int | None,
+            typer.Option(help="Processes of one thread, where they save time; 2, with --on 1."),
+        ],
+        None,
+    ),
     "stored": (
         Annotated[bool, typer.Option("--stored", help="Show the stored result; run nothing.")],
         False,
@@ -138,10 +145,17 @@ def _way(given: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
         "quick": not given["full"],
         "seeds": given["seeds"],
         "folder": given["keep"] or None,
-        "workers": given["workers"],
+        "workers": _workers(given),
         "budget_s": given["budget"],
         "done": progress.tell,
     }
+
+
+def _workers(given: Mapping[str, Any]) -> int:
+    """As asked; else 2 where there are 2 cores and the networks are the book's own."""
+    if given["workers"] is not None:
+        return int(given["workers"])
+    return 1 if given["on"] is not None else min(2, os.cpu_count() or 1)
 
 
 def _book(found: "Sequence[Result]", given: Mapping[str, Any], *, json: bool) -> None:

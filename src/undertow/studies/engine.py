@@ -6,11 +6,9 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
 
@@ -18,9 +16,9 @@ import torch
 
 from undertow.core.codec import rounded
 from undertow.core.errors import UsageError
-from undertow.experiment.executor import one_thread, run_all
 from undertow.studies import verdict
 from undertow.studies.claims import CLAIMS
+from undertow.studies.hands import Hands
 from undertow.studies.result import ArmResult, ClaimResult, Number, Result, number_of
 from undertow.studies.store import Cells, key
 from undertow.studies.study import FULL, QUICK, Arm, Cell, Claim, Expect, Measured, Statistic, Study
@@ -51,7 +49,7 @@ class Way:
 
     Attributes:
         folder: where finished cells are kept; None keeps nothing.
-        workers: processes of one thread; 1 is this process.
+        workers: processes of one thread, started where they save time; 1 is this process.
         budget_s: seconds after which no further seed is begun; None: all seeds.
         done: told each finished cell.
     """
@@ -86,17 +84,23 @@ def counted(*, full: bool = False, seeds: int | None = None) -> tuple[int, ...]:
 def run(study: Study, seeds: Sequence[int], way: Way | None = None) -> Result:
     """The study's result over the seeds; cells measured before are taken from the folder."""
     way = way or Way()
-    began, clock = time.monotonic(), time.process_time()
+    began, clock = time.monotonic(), _spent()
     kept = Cells(way.folder, study.id)
     done: list[Done] = []
-    for seed in seeds:  # seed by seed, so that what a budget ends is whole seeds
-        if done and way.budget_s is not None and time.monotonic() - began > way.budget_s:
-            break
-        done += _one_seed(study, seed, kept, way)
-    return _result(study, done, time.process_time() - clock)
+    with Hands(way.workers, len(seeds) * len(study.vary)) as hands:
+        for seed in seeds:  # seed by seed, so that what a budget ends is whole seeds
+            if done and way.budget_s is not None and time.monotonic() - began > way.budget_s:
+                break
+            done += _one_seed(study, seed, kept, way, hands)
+    return _result(study, done, _spent() - clock)
 
 
-def _one_seed(study: Study, seed: int, kept: Cells, way: Way) -> list[Done]:
+def _spent() -> float:
+    """Seconds computed by this process and by its workers that ended."""
+    return sum(os.times()[:4])
+
+
+def _one_seed(study: Study, seed: int, kept: Cells, way: Way, hands: Hands) -> list[Done]:
     cells = [study.cell(arm, seed) for arm in study.vary]
     names = {cell.arm: key(study, cell) for cell in cells}
 
@@ -106,16 +110,8 @@ def _one_seed(study: Study, seed: int, kept: Cells, way: Way) -> list[Done]:
         way.done(done)
 
     missing = [Task(study, c) for c in cells if kept.get(names[c.arm]) is None]
-    new = {d.cell.arm: d for d in _all(missing, way.workers, finished)}
+    new = {d.cell.arm: d for d in hands.all(work, missing, _failed, finished)}
     return [new.get(c.arm) or Done(c, kept.get(names[c.arm]) or {}) for c in cells]
-
-
-def _all(tasks: Sequence[Task], workers: int, done: Callable[[Done], None]) -> tuple[Done, ...]:
-    if workers < 2 or len(tasks) < 2:
-        return tuple(d for t in tasks for d in run_all(work, (t,), _failed, done=done))
-    spawn = get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=one_thread) as pool:
-        return run_all(work, tasks, _failed, executor=pool, done=done)
 
 
 def work(task: Task) -> Done:

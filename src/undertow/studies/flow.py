@@ -20,6 +20,8 @@ from undertow.nn.threads import single_threaded
 
 SAMPLES = 128  # of N(0, 1) input
 INPUTS = 256  # features
+WIDEST = 1024  # units of a layer
+LAST_SEED = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +72,15 @@ def flow_plan(
     """The plan of a flow.
 
     Raises:
-        UsageError: an input scale that is not above 0.
+        UsageError: a width, rate, clip or scale that cannot be.
     """
-    if not 0 < scale < math.inf:
-        raise UsageError(f"input_scale={scale:g} is no scale; give a number above 0")
+    if not 1 <= width <= WIDEST:
+        raise UsageError(f"width={width} is not measured; give a whole number, 1 to {WIDEST}")
+    for name, value in (("input_scale", scale), ("lr", train.lr), ("clip_norm", train.clip_norm)):
+        if value is not None and not 0 < value < math.inf:
+            raise UsageError(f"{name}={value:g} cannot be; give a number above 0")
+    if not 0 <= seed < LAST_SEED:
+        raise UsageError(f"seed={seed} is no seed; give a whole number, 0 to {LAST_SEED - 1}")
     sizes = (("depth", depth), ("width", width))
     return FlowPlan(Plan("mlp", choices, sizes, train=train, seed=seed), scale)
 
@@ -153,7 +160,7 @@ def _theory(
     plain = all(y.norm in ("", "none") and y.act in FACTS for y in layers)
     if not plain or given.plan.choices.skip not in (None, "none") or not layers:
         return None, None
-    incoming, sizes, slopes = given.scale**2, [], []
+    incoming, sizes, slopes = min(given.scale, 1e12) ** 2, [], []  # beyond, squares leave float64
     for y in layers:
         facts = FACTS[y.act]
         q = (y.weight_std or 0.0) ** 2 * y.fan_in * incoming + (y.bias_std or 0.0) ** 2

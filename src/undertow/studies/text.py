@@ -9,7 +9,7 @@ from undertow.report.tables import Table
 from undertow.studies.claims import chapter_of
 from undertow.studies.result import ArmResult, ClaimResult, Number, Result
 from undertow.studies.study import Statistic
-from undertow.studies.verdict import SEEDS, Condition
+from undertow.studies.verdict import SEEDS, SUPPORTED, Condition
 
 BAR = 16  # columns of a bar
 EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -107,7 +107,7 @@ def _claim(claim: ClaimResult, result: Result, pen: Pen) -> list[str]:
     for condition in claim.conditions:
         lines += pen.labelled("", sentence(condition, exact=result.exact))
     if claim.instead:
-        lines += pen.labelled("instead", claim.instead)
+        lines += pen.labelled("and" if claim.verdict == SUPPORTED else "instead", claim.instead)
     return lines
 
 

@@ -1,5 +1,7 @@
 """The flow: theory beside measurement, in every state a net can be in."""
 
+from typing import Any
+
 import pytest
 
 from undertow.api.lab import flow, flow_text
@@ -64,6 +66,21 @@ def test_bad_input_is_told() -> None:
         flow(depth=0)
     with pytest.raises(UsageError, match="did you mean sigmoid"):
         flow(act="sigmoyd")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"lr": -1.0}, {"lr": 0.0}, {"lr": float("nan")}, {"clip_norm": 0.0}, {"width": 100_000}]
+    + [{"width": 0}, {"seed": -1}, {"seed": 2**70}],
+)
+def test_what_cannot_be_is_told_by_name(given: dict[str, Any]) -> None:
+    (name,) = given
+    with pytest.raises(UsageError, match=f"{name}="):
+        flow(depth=2, **given)
+
+
+def test_a_huge_input_is_a_result() -> None:
+    assert len(flow(depth=2, width=8, input_scale=1e300).rows) == 2
 
 
 def test_one_call_is_quick() -> None:
