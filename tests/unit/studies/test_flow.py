@@ -70,8 +70,16 @@ def test_bad_input_is_told() -> None:
 
 @pytest.mark.parametrize(
     "given",
-    [{"lr": -1.0}, {"lr": 0.0}, {"lr": float("nan")}, {"clip_norm": 0.0}, {"width": 100_000}]
-    + [{"width": 0}, {"seed": -1}, {"seed": 2**70}],
+    [
+        {"lr": -1.0},
+        {"lr": 0.0},
+        {"lr": float("nan")},
+        {"clip_norm": 0.0},
+        {"width": 100_000},
+        {"width": 0},
+        {"seed": -1},
+        {"seed": 2**70},
+    ],
 )
 def test_what_cannot_be_is_told_by_name(given: dict[str, Any]) -> None:
     (name,) = given
