@@ -26,6 +26,7 @@ def test_short_runs_and_one_worker_stay_in_this_process(monkeypatch: pytest.Monk
     assert _pids(1) == {os.getpid()}
 
 
+@pytest.mark.slow
 def test_long_ones_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hands, "PAYS", 0.0)
     found = _pids(2)
