@@ -79,4 +79,5 @@ def _arms(a: Source, b: Source, name: str, how: Trials) -> Arms:
     left = how.deadline
     done = paired(tasks, executor=how.executor, left=lambda: left.left)
     n = len(how.seeds)
-    return Arms(*(done[i * n : (i + 1) * n] for i in range(len(arms))))
+    control, treated, decoy = (done[i * n : (i + 1) * n] for i in range(len(arms)))
+    return Arms(control, treated, decoy)

@@ -11,9 +11,9 @@ from undertow.core.errors import UndertowError
 from undertow.core.finding import Diagnosis, Remedy
 from undertow.core.plan import Edit, Plan
 from undertow.core.record import Record
-from undertow.core.verdict import Trial, Verdict
+from undertow.core.verdict import LATE, Trial, Verdict
 from undertow.diagnosis.engine import diagnose
-from undertow.experiment.effect import Arms, trains, verdict
+from undertow.experiment.effect import Arms, promising, trains, verdict
 from undertow.experiment.pair import Source, build, train
 from undertow.experiment.recipe import recipe
 from undertow.experiment.trials import Trials, ready_case, task, too_short, trained
@@ -28,6 +28,7 @@ CONTROL = "control"
 DECOY = "decoy"
 FURTHER = {"lower-lr": 0.1, "raise-lr": 10.0}  # factor by which a rate that failed is moved on
 TIMES = 2  # such moves
+STAGE = 5  # seeds added, once, where the first ones are promising and too few
 STILL = "pre-flight still finds"
 
 
@@ -105,7 +106,7 @@ def repair(
     *first, false = trained(trials, source, *arms)
     base = Arms(control or first[0], (), false)
     more = further(found, record, source.plan, remedies)
-    tries = _Tries(source, trials, base)
+    tries = _Tries(source, trials, base, _decoy(found, source))
     tries.all(remedies, more)
     kept, said = tries.best()
     made = ended(source, record, found, remedies, trials, said)
@@ -146,8 +147,13 @@ def record_of(source: Source, trials: Trials, seed: int) -> Record:
 class _Tries:
     """The remedies tried so far, with their verdicts; and those that were not, with the reason."""
 
-    def __init__(self, source: Source, trials: Trials, base: Arms) -> None:
-        self.source, self.trials, self.base = source, trials, base
+    def __init__(
+        self, source: Source, trials: Trials, base: Arms, decoy: tuple[str, tuple[Edit, ...]]
+    ) -> None:
+        self.source, self.trials, self.base, self._decoy = source, trials, base, decoy
+        last = max(trials.seeds)
+        self._more = replace(trials, seeds=tuple(range(last + 1, last + 1 + STAGE)))
+        self._added: tuple[tuple[Trial, ...], ...] | None = None  # of control and decoy
         self.tried: list[tuple[Remedy, Verdict]] = []
         self.skipped: list[str] = []
         self._waiting: list[tuple[Remedy, str]] = []
@@ -230,9 +236,25 @@ class _Tries:
 
     def _trained(self, remedy: Remedy) -> bool:
         (treated,) = trained(self.trials, self.source, (remedy.name, remedy.change))
-        said = verdict(replace(self.base, treated=treated), remedy.name, remedy.change)
+        arms = replace(self.base, treated=treated)
+        said = verdict(arms, remedy.name, remedy.change)
+        if promising(arms) and not self.trials.deadline.over:
+            said = self._longer(remedy, arms, said)
         self.tried.append((remedy, said))
         return said.word == "repaired"
+
+    def _longer(self, remedy: Remedy, arms: Arms, said: Verdict) -> Verdict:
+        """The verdict with seeds added to every arm; the first one where time is short for them."""
+        more, source = self._more, self.source
+        if self._added is None:
+            self._added = trained(more, source, (CONTROL, ()), self._decoy)
+        (treated,) = trained(more, source, (remedy.name, remedy.change))
+        control, false = self._added
+        wide = Arms(
+            (*arms.control, *control), (*arms.treated, *treated), (*arms.decoy, *false), looks=2
+        )
+        late = any(t.fault == LATE for t in (*control, *treated, *false))
+        return said if late else verdict(wide, remedy.name, remedy.change)
 
     def _filtered(self, remedy: Remedy) -> str | None:
         """Why a remedy waits or falls out: the batch is still not learned, or it cannot be made."""

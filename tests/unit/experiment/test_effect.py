@@ -9,7 +9,16 @@ from scipy import stats
 
 from undertow.core.plan import Edit
 from undertow.core.verdict import LATE, Trial
-from undertow.experiment.effect import CAP, SEEDS, Arms, effect, interval, judged, verdict
+from undertow.experiment.effect import (
+    CAP,
+    SEEDS,
+    Arms,
+    effect,
+    interval,
+    judged,
+    promising,
+    verdict,
+)
 
 CONTROL = (1.0, 0.99, 1.01)
 TREATED = (0.3, 0.28, 0.33)
@@ -36,11 +45,12 @@ def word(given: Arms) -> tuple[str, str]:
     return found.word, found.why
 
 
-@pytest.mark.parametrize("n", [2, 3, 5, 10, 21])
-def test_the_interval_is_students(n: int) -> None:
+@pytest.mark.parametrize(("looks", "level"), [(1, 0.95), (2, 0.975)])
+@pytest.mark.parametrize("n", [2, 3, 5, 10, 21, 400])
+def test_the_interval_is_students(n: int, looks: int, level: float) -> None:
     values = [math.sin(i) for i in range(n)]
-    low, high = stats.t.interval(0.95, n - 1, fmean(values), stdev(values) / math.sqrt(n))
-    assert interval(values) == pytest.approx((low, high), rel=1e-3)
+    low, high = stats.t.interval(level, n - 1, fmean(values), stdev(values) / math.sqrt(n))
+    assert interval(values, looks) == pytest.approx((low, high), rel=5e-3)
 
 
 def test_with_many_values_the_interval_is_normal_and_with_one_there_is_none() -> None:
@@ -160,6 +170,37 @@ def test_how_far_a_control_fails_in_some_seeds_says_nothing(failed: float) -> No
     limps = arm("c", (failed, 0.84, 0.81))
     found = verdict(arms(limps, arm("r", (0.04, 0.05, 0.04)), limps), "relu", ())
     assert (found.word, found.why) == ("repaired", "trains in 3 of 3 seeds, the control in 0")
+
+
+MIXED = arm("c", (math.inf, 0.3, math.inf))  # it trains in one seed of three
+
+
+@pytest.mark.parametrize(
+    ("control", "treated", "more"),
+    [
+        (MIXED, TREATED, True),
+        (MIXED, (0.3, 0.28, 0.7), False),  # it does not train in every seed
+        (arm("c", (0.3, 0.3, math.inf)), TREATED, False),  # the control mostly trains
+        (arm("c", CONTROL), TREATED, False),  # shown by the first look
+        (MIXED[:2], TREATED[:2], False),  # fewer than three pairs
+    ],
+)
+def test_seeds_are_added_where_the_control_trains_in_some(
+    control: tuple[Trial, ...], treated: tuple[float, ...], more: bool
+) -> None:
+    assert promising(arms(control, arm("r", treated))) is more
+
+
+def test_a_second_look_has_the_wider_interval_and_says_so() -> None:
+    control = arm("c", (math.inf, 0.3, math.inf, 1.0, 0.99, math.inf))
+    given = arms(control, arm("r", TREATED * 2), arm("d", (1.0, 1.02, 1.0) * 2))
+    once, twice = (verdict(replace(given, looks=n), "relu", ()) for n in (1, 2))
+    assert once.effect is not None
+    assert twice.effect is not None
+    assert twice.effect.low < once.effect.low < once.effect.high < twice.effect.high < 0
+    assert (once.word, twice.word) == ("repaired", "repaired")
+    assert "seeds were added after a first look" in twice.why
+    assert "added" not in once.why
 
 
 NOT_SHOWN = {

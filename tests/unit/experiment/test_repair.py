@@ -68,6 +68,18 @@ def test_dead_units_are_repaired_by_their_biases_and_proven() -> None:
     assert {t.symptoms for t in fix.verdict.trials if t.arm == "reset-bias"} == {()}
 
 
+def seldom(seed: int) -> nn.Module:
+    """Dead at birth with two seeds of three."""
+    return healthy(seed) if seed % 3 == 1 else dead(seed)
+
+
+def test_seeds_are_added_where_the_unrepaired_net_trains_with_some() -> None:
+    fix = repaired(seldom)
+    assert (fix.verdict.word, fix.verdict.remedy) == ("repaired", "reset-bias")
+    assert {t.seed for t in fix.verdict.trials} == set(range(8))
+    assert "added after a first look" in fix.verdict.why
+
+
 def test_only_a_repair_confirms_its_cause() -> None:
     standing = {c.name: c.standing for c in fixed().report.causes}
     assert standing["bias"] == "confirmed"
