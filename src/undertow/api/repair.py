@@ -33,6 +33,7 @@ __all__ = ["Fix", "proven", "repair"]
 
 SHAPED = frozenset({"standardise"})  # fields that need (x, y) batches
 PAIR = 2
+CHECKING = 1 / 4  # share of the budget for the look before training: trials are the proof
 BATCH = 64  # samples of a step, where the data do not come in batches for a step of the user's
 FACTORS = {  # field of an edit -> the cause it answers by itself
     "act": "activation",
@@ -242,7 +243,7 @@ def _checked(
     """The pre-flight report of a source, with the start of one seed."""
     with guarded(trials.seeds[0] if seed is None else seed):
         case = replace(ready_case(source, trials, seed=seed), source=name)
-    return checked(case, budget_s=trials.deadline.left / 2, facts=facts, tell=trials.tell)
+    return checked(case, budget_s=trials.deadline.left * CHECKING, facts=facts, tell=trials.tell)
 
 
 def _failing(

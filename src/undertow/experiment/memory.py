@@ -2,9 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from inspect import getsourcefile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
 
 from undertow.core.codec import decode, encode
 from undertow.core.errors import EnvironmentFaultError, UsageError
@@ -12,7 +18,7 @@ from undertow.core.verdict import Trial
 from undertow.data.arrays import Arrays
 
 if TYPE_CHECKING:
-    from undertow.experiment.pair import Task
+    from undertow.experiment.pair import Source, Task
 
 
 class Memory:
@@ -60,13 +66,57 @@ def key(task: "Task") -> str:
     decides = {
         "plan": encode(source.plan),
         "choices": encode(source.choices),
-        "build": repr(source.build) if source.plan is None else "",
+        "build": _told(source.build) if source.plan is None else "",
+        "loss": _told(source.loss),
+        "step": _told(source.step),
+        "optimizer": _options(source),
         "edits": encode(task.edits),
         "data": [p.fingerprint for p in _data(task)],
-        "numbers": [task.seed, task.draw, task.steps],
+        "numbers": [task.seed, task.draw, task.steps, task.base],
     }
     text = json.dumps(decides, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _told(value: object) -> str:
+    """A function, class or setting as text that another process gives again, or none does.
+
+    Functions by their name, the file they are written in and what they hold; an address in the
+    text of anything else makes a key of its own, so that trials are run again, never mixed up.
+    """
+    if isinstance(value, partial):
+        return f"{_told(value.func)}{[*map(_told, value.args)]}{_held(value.keywords)}"
+    if not isinstance(value, FunctionType | MethodType | type):
+        return f"{type(value).__qualname__} {value!r}"
+    held = getattr(value, "__closure__", None) or ()
+    cells = [_told(c.cell_contents) for c in held]
+    own = _told(value.__self__) if isinstance(value, MethodType) else ""
+    options = [_told(v) for v in getattr(value, "__defaults__", None) or ()]
+    return f"{value.__module__}.{value.__qualname__} {_written(value)} {own}{cells}{options}"
+
+
+def _held(named: Mapping[str, object]) -> str:
+    return str({k: _told(v) for k, v in sorted(named.items())})
+
+
+def _written(value: Any) -> str:
+    """The code of a function, and a hash of the file it is written in, where that can be read."""
+    code = getattr(value, "__code__", None)
+    own = "" if code is None else f"{code.co_firstlineno} {code.co_code.hex()} {code.co_names}"
+    try:
+        text = Path(getsourcefile(value) or "").read_bytes()
+    except (OSError, TypeError):
+        return own
+    return f"{own} {hashlib.sha256(text).hexdigest()[:16]}"
+
+
+def _options(source: "Source") -> str:
+    """Class and settings of the optimiser that the source's factory makes."""
+    if source.optimizer is None:
+        return ""
+    made = source.optimizer([nn.Parameter(torch.zeros(1))])
+    groups = [{k: v for k, v in g.items() if k != "params"} for g in made.param_groups]
+    return f"{type(made).__qualname__} {[*map(_held, groups)]}"
 
 
 def _data(task: "Task") -> Sequence[Arrays]:

@@ -15,6 +15,9 @@ MODULES = {
     "selu": "nn.SELU()",
     "silu": "nn.SiLU()",
     "softplus": "nn.Softplus()",
+    "prelu": "nn.PReLU(init=0.25)",
+    "mish": "nn.Mish()",
+    "hard-swish": "nn.Hardswish()",
     "identity": "nn.Identity()",
 }
 NORMS = {"batch": "nn.BatchNorm2d(width)", "group": "nn.GroupNorm(groups, width)"}
@@ -36,6 +39,7 @@ CALLS = {
     "mse": "nn.functional.mse_loss(outputs, targets)",
     "bce": "nn.functional.binary_cross_entropy_with_logits(logits, targets)",
 }
+OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
 FIXED = {
     "reset_bias": ["+ nn.init.zeros_(layer.bias)  # of every layer that feeds an activation"],
     "skip": ["- x = block(x)", "+ x = x + block(x)  # over pairs; a 1x1 where shapes differ"],
@@ -53,6 +57,20 @@ FIXED = {
     ],
     "clip_norm": [
         "+ nn.utils.clip_grad_norm_(net.parameters(), {value})  # between backward() and step()"
+    ],
+    "clip_value": [
+        "+ nn.utils.clip_grad_value_(net.parameters(), {value})  # between backward() and step()"
+    ],
+    "l1": [
+        "- loss = criterion(net(x), y)",
+        "+ loss = criterion(net(x), y) + {value} * sum(p.abs().sum() for p in net.parameters())",
+    ],
+    "l2": ["+ for group in optimizer.param_groups: group['weight_decay'] = {value}"],
+    "warm_up": [
+        "+ warm_up = torch.optim.lr_scheduler.LambdaLR(",
+        "+     optimizer, lambda step: min(1.0, (step + 1) / {value})",
+        "+ )",
+        "+ warm_up.step()  # after every optimizer.step()",
     ],
 }
 
@@ -87,6 +105,7 @@ def _lines(e: Edit, before: Source) -> list[str]:
         "optimizer": _optimizer,
         "head": _head,
         "loss": _loss,
+        "lr": _rate,
     }.get(e.field)
     if made is not None:
         return made(e, was, before)
@@ -136,9 +155,17 @@ def _loss(e: Edit, was: object, before: Source) -> list[str]:
     return [f"- loss = {old}", f"+ loss = {CALLS.get(str(e.value), e.value)}"]
 
 
+def _rate(e: Edit, was: object, _: Source) -> list[str]:
+    return [
+        f"- lr = {was}",
+        f"+ lr = {e.value}",
+        "+ for group in optimizer.param_groups: group['lr'] = lr",
+    ]
+
+
 def _optimizer(e: Edit, was: object, before: Source) -> list[str]:
     own = "..." if before.optimizer is not None else f"{str(was).upper()}(...)"
     return [
         f"- optimizer = {own}",
-        f"+ optimizer = torch.optim.{str(e.value).title()}(...)",
+        f"+ optimizer = torch.optim.{OPTIMIZERS.get(str(e.value), e.value)}(net.parameters())",
     ]

@@ -35,7 +35,12 @@ ORDER: dict[str, tuple[str, ...]] = {  # diagnosis.md, section 8
 # fmt: on
 TOGETHER: dict[str, tuple[str, ...]] = {  # two changes, for nets no single one repairs
     "vanishing": ("relu + batch-norm", "tanh + batch-norm"),
-    "exploding": ("batch-norm + lower-lr", "he-init + lower-lr"),
+    "exploding": (
+        "zero-gamma + clip-norm",
+        "batch-norm + lower-lr",
+        "zero-gamma + lower-lr",
+        "he-init + lower-lr",
+    ),
     "dead": ("wider + batch-norm", "batch-norm + lower-lr", "wider + he-init"),
     "saturated": ("standardise-input + batch-norm",),
     "lr-high": ("batch-norm + lower-lr",),

@@ -1,10 +1,13 @@
 """Finished trials are found again; changed ones, failed ones and cut lines are not."""
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from torch import nn, optim
 
 from undertow.core.errors import UsageError
 from undertow.core.plan import Choices, Edit, Plan, TrainChoices
@@ -12,6 +15,7 @@ from undertow.core.verdict import Trial
 from undertow.data.arrays import Arrays
 from undertow.experiment.memory import Memory, key
 from undertow.experiment.pair import Source, Task
+from undertow.nn.optimizer import Factory
 
 
 def task(seed: int = 0, lr: float = 0.1) -> Task:
@@ -45,6 +49,55 @@ def test_a_finished_trial_is_found_by_another_process(tmp_path: Path) -> None:
 )
 def test_whatever_decides_a_trial_is_in_its_key(other: Task) -> None:
     assert key(other) != key(task())
+
+
+def build() -> nn.Module:
+    """A net of a stranger's."""
+    return nn.Linear(4, 2)
+
+
+def mean(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """A loss of a stranger's."""
+    return (outputs.sum(1) - targets).abs().mean()
+
+
+def step(net: nn.Module, batch: Any) -> torch.Tensor:
+    """A step of a stranger's."""
+    loss: torch.Tensor = net(batch[0]).abs().mean()
+    return loss
+
+
+def sgd(momentum: float = 0.9) -> Factory:
+    return lambda params: optim.SGD(params, lr=0.1, momentum=momentum)
+
+
+def mine(**changed: Any) -> Task:
+    given: dict[str, Any] = {"build": build, "optimizer": sgd(), **changed}
+    return replace(task(), source=Source(None, TrainChoices(lr=0.1), **given))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        mine(loss="mse"),
+        mine(loss=mean),
+        mine(loss=nn.CrossEntropyLoss(label_smoothing=0.1)),
+        mine(step=step),
+        mine(optimizer=sgd(0.0)),
+        mine(optimizer=optim.Adam),
+        mine(build=partial(nn.Linear, 4, 2)),
+        replace(mine(), base=2.0),
+    ],
+)
+def test_loss_step_and_optimiser_of_code_are_in_the_key_too(other: Task) -> None:
+    assert key(other) != key(mine())
+    assert key(mine()) == key(mine(build=build, optimizer=sgd()))
+
+
+def test_a_loss_with_settings_is_known_by_them_where_it_says_them() -> None:
+    by = [partial(nn.functional.cross_entropy, label_smoothing=v) for v in (0.1, 0.1, 0.2)]
+    first, again, other = (key(mine(loss=b)) for b in by)
+    assert first == again != other
 
 
 def test_a_trial_that_could_not_run_is_run_again(tmp_path: Path) -> None:

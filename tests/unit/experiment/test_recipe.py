@@ -1,11 +1,16 @@
 """A change as text: what goes out, what comes in, and the same as options."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
-from torch import optim
+import torch
+from torch import nn, optim
 
 from undertow.core.plan import Choices, Edit, Plan, TrainChoices
 from undertow.experiment.pair import Source
 from undertow.experiment.recipe import INITS, MODULES, NORMS, recipe
+from undertow.nn.activation import ACTIVATIONS
 
 PLAN = Plan("conv", Choices(act="sigmoid", norm="none"), (("depth", 12),))
 BUILT = Source(PLAN, PLAN.train)
@@ -59,7 +64,7 @@ def test_an_ending_is_taken_off_and_a_sigmoid_or_outputs_put_on() -> None:
 
 def test_code_is_told_what_its_own_optimiser_had() -> None:
     mine = Source(None, TrainChoices(lr=0.25), optimizer=optim.SGD)
-    assert recipe([Edit("lr", 0.5)], mine) == "- lr = 0.25\n+ lr = 0.5"
+    assert recipe([Edit("lr", 0.5)], mine).startswith("- lr = 0.25\n+ lr = 0.5\n")
     assert recipe([Edit("optimizer", "adam")], mine).startswith("- optimizer = ...\n")
 
 
@@ -71,9 +76,44 @@ def test_several_edits_are_several_changes_and_one_command() -> None:
 
 
 def test_the_modules_named_exist_in_torch() -> None:
-    from torch import nn
-
     named = [*MODULES.values(), *NORMS.values(), *INITS.values()]
     for text in named:
         home = nn.init if text.startswith("nn.init.") else nn
         assert hasattr(home, text.split("(")[0].rsplit(".", 1)[1])
+
+
+@pytest.mark.parametrize(
+    ("edit", "holds"),
+    [
+        (Edit("clip_value", 0.001), lambda w: w["net"].weight.grad.abs().max() <= 0.001),
+        (Edit("clip_norm", 0.001), lambda w: w["net"].weight.grad.norm() <= 0.0011),
+        (Edit("l1", 0.5), lambda w: float(w["loss"].detach()) > w["first"]),
+        (Edit("l2", 0.25), lambda w: w["optimizer"].param_groups[0]["weight_decay"] == 0.25),
+        (Edit("lr", 0.125), lambda w: w["optimizer"].param_groups[0]["lr"] == 0.125),
+        (Edit("warm_up", 10), lambda w: w["optimizer"].param_groups[0]["lr"] == pytest.approx(0.2)),
+        (Edit("optimizer", "rmsprop"), lambda w: isinstance(w["optimizer"], optim.RMSprop)),
+        (Edit("optimizer", "adamw"), lambda w: isinstance(w["optimizer"], optim.AdamW)),
+        (Edit("optimizer", "sgd"), lambda w: isinstance(w["optimizer"], optim.SGD)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Detected call of")
+def test_what_is_put_into_the_training_runs_as_it_stands(
+    edit: Edit, holds: Callable[[dict[str, Any]], bool]
+) -> None:
+    torch.manual_seed(0)
+    net, x, y = nn.Linear(4, 2), torch.ones(3, 4), torch.tensor([0, 1, 0])
+    optimizer = optim.SGD(net.parameters(), lr=1.0)
+    criterion = nn.functional.cross_entropy
+    first = criterion(net(x), y)
+    first.backward()
+    world: dict[str, Any] = {
+        "net": net, "x": x, "y": y, "optimizer": optimizer, "criterion": criterion, "nn": nn,
+        "torch": torch, "first": float(first.detach()),
+    }  # fmt: skip
+    lines = recipe([edit], CODE).splitlines()
+    exec("\n".join(line[2:] for line in lines if line.startswith("+ ")), world)
+    assert holds(world)
+
+
+def test_every_activation_has_a_module_to_paste() -> None:
+    assert set(MODULES) == set(ACTIVATIONS)

@@ -267,3 +267,14 @@ def test_standardise_is_offered_where_features_are_raw() -> None:
 def test_the_decoy_of_an_explosion_leaves_the_activation_alone() -> None:
     fields = [e.field for e in decoy("exploding").change]
     assert fields == ["l2"], "leaky ReLU in place of x³ or exp is the cure itself"
+
+
+def test_exploding_branches_are_closed_and_clipped_first_of_the_pairs() -> None:
+    record = SICK["exploding gradients"][1]
+    found = further(diagnose(record), record)
+    pairs = [r.name for r in found if " + " in r.name]
+    assert pairs[0] == "zero-gamma + clip-norm"
+    assert {e.field for r in found if r.name == pairs[0] for e in r.change} == {
+        "zero_gamma",
+        "clip_norm",
+    }
