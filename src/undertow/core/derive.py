@@ -2,13 +2,13 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import TypeVar
 
 from undertow.core.activation import FACTS
+from undertow.core.decay import DECADES, FIT, LAYERS, LOST, STEEP, decay
 from undertow.core.record import Record, Scalars, Snapshot
 
 T = TypeVar("T")
@@ -27,10 +27,6 @@ DIVERGED = 1.5  # one-batch loss over the first loss that means the step is too 
 THROWN = 100.0  # times where it began: a loss taken that far on its way is no learning
 HOLD = 3  # probe steps that count as their end
 ROWS = 3  # sampled rows a layer rule must hold in, during training
-LOST = 2.0  # decades of gradient lost towards the input
-DECADES = 3.0  # of these: vanishing by itself,
-STEEP = 0.174  # or so many a layer (a factor .67), over LAYERS or more, fitted with R² > FIT
-LAYERS, FIT = 5, 0.8
 HEARD = 0.3  # spread of the last hidden layer: its output depends on the input as it should
 FAR = 100.0  # times the user's rate at which the line probe is best: that rate is too low,
 SLOW = 4e-4  # if the largest update_ratio lies below this as well
@@ -40,45 +36,6 @@ SPIKE = 30.0  # times the usual loss: one batch stands out
 CALM = 3.0  # times the usual loss: more in the last steps announces a run that diverges
 NOTICED = 0.1  # share of the first loss that a spike must rise by: near 0 a loss jumps by chance
 STILL = ("", "none", "lrn")  # words for "no norm"; LRN divides by neighbours, not by a scale
-
-
-@dataclass(frozen=True, slots=True)
-class Decay:
-    """Decades of gradient lost from the last hidden layer to the first.
-
-    `total` may be negative (growth towards the input) or infinite (`underflow`: an exact 0 below
-    a value); `per_layer` is the robust (Theil-Sen) slope over order and `fit` its R².
-    """
-
-    total: float
-    per_layer: float
-    fit: float
-    layers: int
-    underflow: bool = False
-
-
-def decay(grads: Mapping[str, float]) -> Decay | None:
-    """log10 of last over first `grad_l2`, in float64; None: too few, not finite, or all 0."""
-    values = list(grads.values())
-    if len(values) < 2 or not all(map(math.isfinite, values)) or not any(values):
-        return None
-    if values[-1] > 0 and min(values) == 0:
-        return Decay(math.inf, 0.0, 0.0, len(values), underflow=True)
-    if min(values) <= 0:
-        return None
-    logs = [math.log10(v) for v in values]
-    return Decay(logs[-1] - logs[0], *theil_sen(logs), len(values))
-
-
-def theil_sen(y: Sequence[float]) -> tuple[float, float]:
-    """Median of all pairwise slopes of y over 0, 1, 2..., and the R² of that line."""
-    pairs = [(y[j] - y[i]) / (j - i) for i in range(len(y)) for j in range(i + 1, len(y))]
-    slope = median(pairs)
-    cut = median(v - slope * i for i, v in enumerate(y))
-    mean = sum(y) / len(y)
-    total = sum((v - mean) ** 2 for v in y)
-    rest = sum((v - slope * i - cut) ** 2 for i, v in enumerate(y))
-    return slope, 1 - rest / total if total > 0 else 1.0
 
 
 def growth(record: Record, snap: Snapshot) -> float | None:

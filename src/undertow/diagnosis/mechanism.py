@@ -4,16 +4,15 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from undertow.core.activation import FACTS
+from undertow.core.decay import LOST, decay
 from undertow.core.derive import (
     DIVERGED,
     FAR,
-    LOST,
     RAW_MAX,
     RAW_RMS,
     SLOW,
     across,
     base_rate,
-    decay,
     first,
     from_input,
     growth,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
-from undertow.core.derive import DECADES, STEEP
+from undertow.core.decay import DECADES, STEEP
 from undertow.core.errors import UsageError, unknown
 from undertow.core.finding import Evidence, Symptom
 from undertow.core.words import SYMPTOMS as IDS

@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from undertow.core.derive import decay, one_batch_progress
+from undertow.core.decay import decay
+from undertow.core.derive import one_batch_progress
 from undertow.core.errors import UndertowError
 from undertow.core.finding import Diagnosis, Experiment, Reading
 from undertow.core.record import Layer, Record, Snapshot

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 
 from undertow.core.codec import encode
-from undertow.core.derive import decay, growth, progress
+from undertow.core.decay import decay
+from undertow.core.derive import growth, progress
 from undertow.core.record import Cell, Layer, Record, Snapshot
 from undertow.report.numbers import MISSING, number, ratio, span
 from undertow.report.pen import Pen, pen_for

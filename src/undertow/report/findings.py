@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from statistics import median
 
 from undertow.core.activation import FACTS
+from undertow.core.decay import Decay, decay
 from undertow.core.derive import (
     VERDICT,
-    Decay,
-    decay,
     learned,
     line_best,
     one_batch_progress,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from undertow.core.activation import FACTS
-from undertow.core.derive import first, theil_sen
+from undertow.core.decay import theil_sen
+from undertow.core.derive import first
 from undertow.core.record import Layer, Record
 from undertow.core.theory import mean_field
 from undertow.report.numbers import number, span

@@ -20,10 +20,10 @@ from tests.cases.records import (
     run,
     snapshot,
 )
+from undertow.core.decay import decay, theil_sen
 from undertow.core.derive import (
     across,
     base_rate,
-    decay,
     growth,
     guess,
     held,
@@ -40,7 +40,6 @@ from undertow.core.derive import (
     spread,
     stability,
     stuck,
-    theil_sen,
     trend,
     verdict_after,
     window,

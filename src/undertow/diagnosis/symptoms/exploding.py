@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from undertow.core.derive import decay, growth, guess, held, stuck
+from undertow.core.decay import decay
+from undertow.core.derive import growth, guess, held, stuck
 from undertow.core.finding import Evidence, Symptom
 from undertow.core.record import Record, Snapshot
 from undertow.core.rule import rule

@@ -2,7 +2,8 @@
 
 import math
 
-from undertow.core.derive import decay, first, one_batch_progress
+from undertow.core.decay import decay
+from undertow.core.derive import first, one_batch_progress
 from undertow.diagnosis.engine import diagnose
 from undertow.nn.optimizer import from_choices
 from undertow.nn.threads import single_threaded

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from undertow.core.derive import theil_sen
+from undertow.core.decay import theil_sen
 from undertow.core.record import Layer, Snapshot
 from undertow.instrument.probe import Probe
 from undertow.nn.optimizer import from_choices

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.cases.records import ADAM, CONST, check, falling, record_with, run, snapshot
-from undertow.core.derive import Decay
+from undertow.core.decay import Decay
 from undertow.diagnosis.symptoms.vanishing import beyond, vanishing_gradient
 
 
