@@ -1,12 +1,12 @@
 """`undertow activations`."""
 
 import json as text
-import sys
 from typing import Annotated
 
 import typer
 
 from undertow.cli import options as o
+from undertow.cli.output import terminal
 
 
 def activations(
@@ -23,5 +23,6 @@ def activations(
     if json:
         print(text.dumps(encode(found), indent=1, ensure_ascii=False))
         return
-    plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    print(api.activations_text(found, ascii_only=plain))
+    how = terminal()
+    plain = how["encoding"].lower().replace("-", "") != "utf8"
+    print(api.activations_text(found, width=how["width"], ascii_only=plain))

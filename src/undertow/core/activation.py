@@ -286,3 +286,18 @@ _ALL = (
     ),
 )  # fmt: skip
 FACTS: dict[str, ActivationFacts] = {facts.name: facts for facts in _ALL}
+SLOPES = {  # f'(x) in print; σ is the sigmoid, Φ and φ the normal distribution and its density
+    "sigmoid": "σ(x)·(1 − σ(x))",
+    "tanh": "1 − tanh² x",
+    "relu": "1 or 0",
+    "leaky-relu": "1 or 0.01",
+    "prelu": "1 or a",
+    "elu": "1 or eˣ",
+    "selu": "λ or λαeˣ",
+    "gelu": "Φ(x) + x·φ(x)",
+    "silu": "σ(x)·(1 + x·σ(−x))",
+    "mish": "t + x(1 − t²)·σ(x)",  # t = tanh(ln(1 + eˣ))
+    "softplus": "1/(1 + e⁻ˣ)",
+    "hard-swish": "0, (2x + 3)/6 or 1",
+    "identity": "1",
+}

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from statistics import fmean
 
-from undertow.core.activation import FACTS, ActivationFacts
+from undertow.core.activation import FACTS, SLOPES, ActivationFacts
 from undertow.core.errors import unknown
 from undertow.core.plan import Choices, Plan, TrainChoices
 from undertow.nn.threads import single_threaded
@@ -23,6 +23,7 @@ CLAIMS = {  # the rows of the evidence book that speak of an activation
     "identity": ("F1",),
 }
 OTHERS = ("F20", "F25")
+GRID = tuple(i / 10 for i in range(-60, 61))  # of x
 PRO = {"F3", "F4", "F5", "F10", "F11", "F15", "F16", "F17", "F18", "F21", "F22", "G20", "F1"}
 CON = {"F6", "F7", "F8", "F12", "F13", "F19", "F20", "F23", "F24"}
 
@@ -45,11 +46,13 @@ class Sheet:
 
     `gradient_factor` is measured: what a layer keeps of the gradient over `depth` layers of width
     256 drawn with the gain that keeps the signal; `of_conv` its time, forward and backward, over
-    that of a 3x3 convolution on the same maps, on this machine and now.
+    that of a 3x3 convolution on the same maps, on this machine and now; `curve` holds x, f(x) and
+    f'(x) from -6 to 6.
     """
 
     name: str
     formula: str
+    slope_formula: str
     range: tuple[float, float]
     zero_centred: bool
     top_slope: float
@@ -66,6 +69,7 @@ class Sheet:
     of_conv: float
     source: str
     judged: tuple[Judged, ...]
+    curve: tuple[tuple[float, float, float], ...] = ()
 
 
 def sheets(names: tuple[str, ...] = (), *, depth: int = 20, seeds: int = 3) -> tuple[Sheet, ...]:
@@ -92,6 +96,7 @@ def _sheet(facts: ActivationFacts, depth: int, seeds: int) -> Sheet:
     return Sheet(
         name=facts.name,
         formula=facts.formula,
+        slope_formula=SLOPES[facts.name],
         range=facts.range,
         zero_centred=facts.zero_centred,
         top_slope=facts.top_slope,
@@ -108,6 +113,7 @@ def _sheet(facts: ActivationFacts, depth: int, seeds: int) -> Sheet:
         of_conv=_timed(facts.name),
         source=facts.source,
         judged=_judged(facts.name),
+        curve=tuple((x, facts.f(x), facts.slope(x)) for x in GRID),
     )
 
 

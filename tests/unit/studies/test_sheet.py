@@ -33,6 +33,18 @@ def test_all_thirteen_have_a_cost_and_a_verdict() -> None:
     assert len(found) == 13
     assert all(s.of_conv > 0 and s.judged for s in found)
     assert "over 2 layers" in activations_text(found[:1])
+    lines = activations_text(found).splitlines()
+    assert max(map(len, lines)) <= 100
+    assert all(any(s.slope_formula in line for line in lines) for s in found)
+
+
+def test_the_curve_is_the_function_and_its_slope() -> None:
+    (tanh,) = activations(("tanh",), depth=2)
+    for (a, fa, _), (x, _, slope), (b, fb, _) in zip(
+        tanh.curve, tanh.curve[1:], tanh.curve[2:], strict=False
+    ):
+        assert x == pytest.approx((a + b) / 2)
+        assert slope == pytest.approx((fb - fa) / (b - a), abs=0.01)
 
 
 def test_an_unknown_activation_is_told() -> None:
