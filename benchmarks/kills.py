@@ -58,6 +58,14 @@ def pictures(home: Path) -> Path:
     return home
 
 
+def loaded() -> None:
+    """What torch imports with the first optimiser, once here, not in every process that is killed.
+
+    It is the most of a small training's time; on a busy machine a trial seemed to hang in it.
+    """
+    torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+
+
 def child(work: Callable[[], object]) -> int:
     """A process that does it and ends; its number."""
     number = os.fork()
@@ -136,6 +144,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one line")
     typed = parser.parse_args()
     rng, names = random.Random(typed.seed), list(RECIPES)
+    loaded()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         pictures(home / "pictures")

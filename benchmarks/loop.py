@@ -7,6 +7,10 @@ anybody trains, so the most that a loop can cost. The hand-written loop draws a 
 epoch, indexes, steps, and reads the loss of every step, as the tutorials do. All arms train on one
 thread. Then the gap between two epochs on digits: evaluation, two checkpoints and the next
 permutation, in milliseconds.
+
+Measured (results/loop.jsonl, 12 rounds on a busy machine): 1.10 [1.04, 1.20] unwatched, 1.41
+[1.35, 1.56] watched, the control .98 [.93, .99]; a gap of 83 ms. Unwatched is inside 1.15 by its
+median, not by its interval; on so small a net the watch is not.
 """
 
 import argparse

@@ -159,6 +159,8 @@ LIMITS: o.Group = {
 }
 ModelOr = Annotated[str, typer.Argument(help="A zoo name, module:callable or file.py:callable.")]
 
+Still = Annotated[bool, typer.Option("--quiet", "-q", help="One line at the end, no more.")]
+
 
 @o.takes(o.NET, o.TRAINING, LENGTH, TRANSFER, LIMITS)
 def train(
@@ -167,13 +169,14 @@ def train(
     data: o.Data = "digits",
     run: o.RunFolder = None,
     json: o.Json = False,
-    quiet: o.Quiet = False,
+    quiet: Still = False,
     *,
     given: dict[str, Any],
 ) -> None:
     """Train a network with the watch on; leaves a run folder with checkpoints and a report.
 
     Exit code 1 where the watch has a finding at the end; Ctrl-C saves and ends with 130.
+    On several processes: torchrun --nproc-per-node 2 -m -- undertow train ...
     """
     from pathlib import Path
 
@@ -214,7 +217,7 @@ def _train(words: dict[str, Any], typed: dict[str, Any], ranks: Any) -> int:
     if not ranks.first:
         return INTERRUPTED if done.interrupted else 0
     report = diagnose(done.folder)
-    _print(done, report, json=words["json"])
+    _print(done, report, json=words["json"], quiet=words["quiet"])
     if done.interrupted:
         return INTERRUPTED
     return 0 if report.healthy or report.diagnosis.watching else FINDINGS
@@ -300,15 +303,27 @@ def _limits(given: dict[str, Any]) -> Any:
     return Limits(given["checkpoint_every"], given["budget_s"], given["workers"])
 
 
-def _print(done: Any, report: Any, *, json: bool) -> None:
+def _print(done: Any, report: Any, *, json: bool, quiet: bool) -> None:
     if json:
         print(report.to_json())
         return
     if done.interrupted:
         print(f"interrupted at step {len(done.metrics)}; the last state is saved", file=sys.stderr)
+    if quiet:
+        names = " ".join(s.id for s in report.symptoms)
+        state = "watching" if report.diagnosis.watching else report.mechanism
+        print("  ".join(w for w in (str(done.folder), _held(done), state, names) if w))
+        return
     print(report.to_text(**terminal()))
     if done.evaluations:
-        last = done.evaluations[-1]
-        right = "" if last.accuracy is None else f", {last.accuracy:.2%} right"
-        print(f"held-back  loss {last.loss:.4g}{right} ({last.samples} samples)")
+        print(_held(done))
     print(f"run        {done.folder}\nreport     {done.folder / 'report.html'}")
+
+
+def _held(done: Any) -> str:
+    """The last evaluation in words; "" where there was none."""
+    if not done.evaluations:
+        return ""
+    last = done.evaluations[-1]
+    right = "" if last.accuracy is None else f", {last.accuracy:.2%} right"
+    return f"held-back  loss {last.loss:.4g}{right} ({last.samples} samples)"
