@@ -23,6 +23,7 @@ from undertow.data.arrays import Arrays, finite, load
 from undertow.data.given import given
 from undertow.data.split import hold_back
 from undertow.experiment import repair as engine
+from undertow.experiment.executor import one_pool
 from undertow.experiment.memory import Memory
 from undertow.experiment.pair import Source, seeded_alike
 from undertow.experiment.trials import Trials, base_of, ready_case
@@ -213,7 +214,17 @@ def proven(
     report: Report | None = None,
 ) -> Fix:
     """Check, then repair and prove where there is a finding; `report` skips the check."""
-    trials = replace(trials, base=base_of(source, trials))
+    with one_pool():
+        return _proven(source, replace(trials, base=base_of(source, trials)), name, facts, report)
+
+
+def _proven(
+    source: Source,
+    trials: Trials,
+    name: str,
+    facts: tuple[tuple[str, str], ...],
+    report: Report | None,
+) -> Fix:
     if report is None:
         report = _checked(source, trials, name, facts)
     control: tuple[Trial, ...] = ()

@@ -16,6 +16,7 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -55,8 +56,46 @@ def run_all(
     workers = min(os.cpu_count() or 1, len(tasks))  # none for no tasks
     if workers < 2 or not _pickles((work, tuple(tasks))):
         return batch.here()
-    with _pool(workers) as pool:
+    with _ready(workers) as pool:
         return batch.gathered(pool)
+
+
+class _Kept:
+    """The pool that stays for several calls; none until the first of them needs it."""
+
+    pool: ProcessPoolExecutor | None = None
+
+    def drop(self) -> None:
+        """Let go of the pool: a worker of it has died."""
+        if self.pool is not None:
+            self.pool.shutdown()
+        self.pool = None
+
+
+_KEPT: ContextVar[_Kept | None] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def one_pool() -> Iterator[None]:
+    """One pool for all that runs inside: starting processes can cost more than short trials do."""
+    kept = _Kept()
+    before = _KEPT.set(kept)
+    try:
+        yield
+    finally:
+        _KEPT.reset(before)
+        kept.drop()
+
+
+@contextmanager
+def _ready(workers: int) -> Iterator[ProcessPoolExecutor]:
+    kept = _KEPT.get()
+    if kept is None:
+        with _pool(workers) as pool:
+            yield pool
+        return
+    kept.pool = kept.pool or _pool(workers)
+    yield kept.pool
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
@@ -137,6 +176,9 @@ class _Batch(Generic[T, R]):
         What is left behind it: a pool of processes is of no use after that.
         """
         broken = isinstance(pool, ProcessPoolExecutor)
+        kept = _KEPT.get()
+        if broken and kept is not None:
+            kept.drop()
         with _pool(1) if broken else nullcontext(pool) as fresh:
             for i, at in enumerate(lost):
                 again = self._round(fresh, [at])

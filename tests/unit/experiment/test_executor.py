@@ -173,3 +173,30 @@ def test_workers_do_not_run_the_users_script_again(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=True)
     assert done.stdout == "once\n(1.0, 2.0)\n"
+
+
+def own_pid(_: int) -> int:
+    """The process a task runs in."""
+    time.sleep(0.05)
+    return os.getpid()
+
+
+def test_one_pool_serves_several_calls_and_is_made_anew_when_it_breaks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(module, "_pool", forked)
+    with module.one_pool():
+        first, again = (set(run_all(own_pid, TASKS, failed_pid)) for _ in range(2))
+        assert first & again
+        assert os.getpid() not in first
+        made = run_all(deadly, TASKS, failed_pid)
+        assert made[1] == -1
+        assert made[2:] == TASKS[2:]
+        assert not first & set(run_all(own_pid, TASKS, failed_pid))
+    assert not first & set(run_all(own_pid, TASKS, failed_pid))
+
+
+def failed_pid(_: int, why: str) -> int:
+    """No process; what `run_all` makes of a task that was lost."""
+    return -1 if why else 0
