@@ -33,12 +33,12 @@ __all__ = [
 ]
 
 Value = str | int | float | bool | tuple[int, ...] | None
-PLAIN = {"model": "conv", "data": "digits", "epochs": 10, "validation": 0.2, "seed": 0}
+PLAIN = {"model": "cifar_resnet20", "data": "digits", "epochs": 10, "validation": 0.2, "seed": 0}
 UNSET = object()
 
 
 def train(
-    model: str = "conv",
+    model: str = "cifar_resnet20",
     data: object = "digits",
     *,
     epochs: int = 10,
@@ -65,7 +65,8 @@ def train(
     """Train a network on data with the watch on.
 
     Args:
-        model: a zoo name, `module:callable` or `file.py:callable`.
+        model: a zoo name, `module:callable` or `file.py:callable`; without one ResNet-20 for small
+            images (He et al. 2016, section 4.2).
         data: `digits`, `synthetic:CxHxW:CLASSES`, a folder of class folders, a CSV of path,label,
             an IDX, CIFAR-binary or `.npz` file; (x, y) tensors, a Dataset with a length, a
             DataLoader, or any iterable of (x, y) batches (read once into memory).

@@ -165,7 +165,7 @@ Still = Annotated[bool, typer.Option("--quiet", "-q", help="One line at the end,
 @o.takes(o.NET, o.TRAINING, LENGTH, TRANSFER, LIMITS)
 def train(
     context: typer.Context,
-    model: ModelOr = "conv",
+    model: ModelOr = "cifar_resnet20",
     data: o.Data = "digits",
     run: o.RunFolder = None,
     json: o.Json = False,
