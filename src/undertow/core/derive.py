@@ -255,7 +255,7 @@ def learned(record: Record) -> bool | None:
         return None if reached is None else False
     if reached < ONE_BATCH:
         return True
-    return (far is None or far <= DIVERGED) and (_on_the_way(record) or _gaining(record))
+    return _back(record) if (far or 0) > DIVERGED else _on_the_way(record) or _gaining(record)
 
 
 def excursion(record: Record) -> float | None:
@@ -280,6 +280,15 @@ def _on_the_way(record: Record) -> bool:
     slope = median((late[j] - late[i]) / (j - i) for i, j in pairs)
     falls = -slope * W >= MOVES * (losses[-1] - record.best_loss)
     return falls and losses[-1] + slope * len(losses) < ONE_BATCH * base
+
+
+def _back(record: Record) -> bool:
+    """Thrown once from ground it had learned, and falling at each later step towards it again."""
+    losses, base = record.one_batch, record.const_loss or 0.0
+    before, late = losses[: losses.index(max(losses))], losses[len(losses) // 2 :]
+    falls = len(late) > SMOOTH and all(b < a for a, b in pairwise(late))
+    lows = min(before, default=base), 2 * losses[-1] - late[-SMOOTH:][0]
+    return falls and max(lows) < ONE_BATCH * base
 
 
 def _gaining(record: Record) -> bool:

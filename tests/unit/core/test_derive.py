@@ -309,3 +309,14 @@ def test_the_probe_steps_may_be_slow_below_the_constant_loss() -> None:
     assert _probed(slow, update_ratio=3e-4) is False
     assert _probed(slow, grad_l2=falling(0.7)) is False
     assert _probed([*slow[:40], slow[38], *slow[41:]]) is False
+
+
+@pytest.mark.parametrize(
+    ("low", "step", "counts"), [(1.6, 0.01, True), (2.1, 0.01, False), (1.6, 0.0, False)]
+)
+def test_a_net_thrown_from_ground_it_had_learned_may_come_back(
+    low: float, step: float, counts: bool
+) -> None:
+    """The demo's eight layers of ReLU: 1.63, thrown to 4.6, and down again at every step."""
+    losses = (CONST, low, 2 * CONST, *(2.38 - step * i for i in range(30)))
+    assert learned(check(one_batch=losses)) is counts
