@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from undertow.api.repair import parts, sourced
+from undertow.api.repair import alike, parts, sourced
 from undertow.api.trials import limited, runs
 from undertow.core.verdict import Verdict
 from undertow.experiment.effect import Arms, verdict
@@ -37,7 +38,8 @@ def prove(
     """Whether the second network trains better than the first, by paired training.
 
     Both are trained on the same batches with the same seeds, and so is a decoy: the first network
-    with other initial weights. The words are those of a repair, with `build_a` as the control.
+    with other initial weights. The words are those of a repair, with `build_a` as the control. A
+    build function that gives two seeds equal weights is told in the verdict's sentence.
 
     Args:
         build_a: returns a fresh network; takes nothing or a seed.
@@ -64,7 +66,9 @@ def prove(
         runs(source, kept)
     how = Trials(kept, held, steps, tuple(range(seeds)), Deadline(budget_s), executor)
     name = getattr(build_b, "__name__", "build_b")
-    return verdict(_arms(a, b, name, how), name, ())
+    said = verdict(_arms(a, b, name, how), name, ())
+    told = [f"{n}: {line}" for n, s in (("a", a), ("b", b)) for line in alike(s, how)]
+    return replace(said, why="; ".join((said.why, *told)))
 
 
 def _arms(a: Source, b: Source, name: str, how: Trials) -> Arms:

@@ -34,6 +34,7 @@ __all__ = ["Fix", "proven", "repair"]
 
 SHAPED = frozenset({"standardise"})  # fields that need (x, y) batches
 PAIR = 2
+EQUAL = "UT205"  # rows of a weight that are equal and stay so
 CHECKING = 1 / 4  # share of the budget for the look before training: trials are the proof
 BATCH = 64  # samples of a step, where the data do not come in batches for a step of the user's
 FACTORS = {  # field of an edit -> the cause it answers by itself
@@ -231,8 +232,11 @@ def _proven(
     if report.healthy:
         control, failing = engine.lived(source, trials)
         if failing is None:
-            return _sound(source, trials, report, control)
-        report = _failing(source, trials, report, failing)
+            report = _unparted(report)
+            if report.healthy:
+                return _sound(source, trials, report, control)
+        else:
+            report = _failing(source, trials, report, failing)
     remedies = _possible(report.remedies, source)
     made = engine.repair(source, report.record, report.diagnosis, remedies, trials, control)
     earlier = tuple(v for v in made.tried if v is not made.verdict)
@@ -240,7 +244,7 @@ def _proven(
     if made.verdict.word == "repaired" and made.kept is not None:
         causes = _confirmed(final.causes, made.kept)
         final = replace(final, diagnosis=replace(final.diagnosis, causes=causes))
-    skipped = (*made.skipped, *_notes(source, trials))
+    skipped = (*made.skipped, *alike(source, trials))
     return Fix(final, made.remedies, made.verdict, made.tried, skipped, made)
 
 
@@ -278,6 +282,19 @@ def _failing(
     )
 
 
+def _unparted(report: Report) -> Report:
+    """The report with units that start equal and stay so as a finding; else as it is.
+
+    A check leaves them out where the loss falls. A whole layer then learns as one unit, which may
+    pass for training; only a net drawn at random shows how far it should get.
+    """
+    static = report.record.static
+    if not any(s.id == EQUAL for s in static):
+        return report
+    opened = tuple(replace(s, note=False) if s.id == EQUAL else s for s in static)
+    return report_of(replace(report.record, static=opened))
+
+
 def _sound(source: Source, trials: Trials, report: Report, control: tuple[Trial, ...]) -> Fix:
     """Nothing to repair: healthy before training, and trained in every seed."""
     ran = [t for t in control if not t.fault]
@@ -286,7 +303,7 @@ def _sound(source: Source, trials: Trials, report: Report, control: tuple[Trial,
     told = f"{why} seeds" if ran else f"healthy before training; no trial could run: {faults}"
     said = Verdict("not-shown", None, None, trials.seeds, control, why=told)
     made = engine.ended(source, report.record, report.diagnosis, (), trials, said)
-    return Fix(report, (), said, (), _notes(source, trials), made)
+    return Fix(report, (), said, (), alike(source, trials), made)
 
 
 def _possible(remedies: tuple[Remedy, ...], source: Source) -> tuple[Remedy, ...]:
@@ -304,9 +321,10 @@ def _confirmed(causes: tuple[Cause, ...], kept: Remedy) -> tuple[Cause, ...]:
     )
 
 
-def _notes(source: Source, trials: Trials) -> tuple[str, ...]:
+def alike(source: Source, trials: Trials) -> tuple[str, ...]:
+    """What is to be told of a build function that two seeds make no different; () else."""
     if source.plan is None and seeded_alike(source, trials.train, trials.seeds):
-        return ("two seeds give equal weights: only the batches differ between trials",)
+        return ("two seeds give equal weights: only the batches differ",)
     return ()
 
 

@@ -210,9 +210,12 @@ def _order(diagnosis: Diagnosis, record: Record) -> tuple[str, ...]:
     """The table's order; two faults at once need the change that answers both (section 8).
 
     Undoing one of two leaves the other: of 8 labelled nets whose record shows two, undoing the
-    mechanism's own repaired none and batch norm 7.
+    mechanism's own repaired none and batch norm 7. Equal rows are parted by a draw and by nothing
+    else, whatever the activation.
     """
     words = ORDER.get(diagnosis.mechanism, ())
+    if any(s.name == "symmetric-weights" for s in diagnosis.symptoms):
+        words = tuple(dict.fromkeys((fitting_init(record) or "xavier-init", *words)))
     if diagnosis.mechanism not in SINGLE or faults(record) < BOTH:
         return words
     return tuple(dict.fromkeys((WHOLE, *words)))

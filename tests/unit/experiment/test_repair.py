@@ -102,7 +102,7 @@ def test_the_live_net_is_the_repaired_one_of_the_first_seed() -> None:
     assert fix.model is fix.model
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, 2, 8])
 def test_a_verdict_is_the_same_on_any_number_of_workers(workers: int) -> None:
     context = get_context("fork")
     with warnings.catch_warnings():
@@ -147,6 +147,31 @@ def test_seeds_that_make_equal_nets_are_told() -> None:
 
     fix = repaired(seeded, steps=20)
     assert any("two seeds give equal weights" in line for line in fix.skipped)
+    with ThreadPoolExecutor(1) as pool:
+        said = ut.prove(dead, seeded, (DATA.x, DATA.y), steps=5, executor=pool)
+    assert said.why.endswith("b: two seeds give equal weights: only the batches differ")
+    assert "a: two" not in said.why
+
+
+def equal(seed: int) -> nn.Module:
+    """Every unit of a layer starts as the others: the layer learns as one unit."""
+    net = nn.Sequential(nn.Linear(2, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 3))
+    for p in net.parameters():
+        nn.init.constant_(p, 0.1 if p.ndim > 1 else 0.0)
+    return net
+
+
+def test_units_that_never_part_are_no_health_though_the_loss_falls() -> None:
+    t, y = torch.rand(300, generator=torch.Generator().manual_seed(5)), torch.arange(300) % 3
+    angle = y * 2.1 + 4 * t  # three arms of a spiral
+    x = torch.stack([t * angle.cos(), t * angle.sin()], 1) * 2
+    with ThreadPoolExecutor(1) as pool:
+        fix = ut.repair(
+            equal, (x, y), optimizer=partial(optim.Adam, lr=1e-2), steps=120, executor=pool
+        )
+    assert {s.name for s in fix.report.symptoms} == {"symmetric-weights"}
+    assert (fix.verdict.word, fix.verdict.remedy) == ("repaired", "xavier-init")
+    assert all(t.train is not None and t.train < 0.9 for t in fix.verdict.trials[:3])
 
 
 def test_bad_arguments_are_told_in_words() -> None:

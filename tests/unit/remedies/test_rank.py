@@ -56,6 +56,15 @@ def test_vanishing_in_a_relu_net() -> None:
     assert names(WEAK) == ["batch-norm", "he-init", "tanh", "skip + batch-norm", "shallower"]
 
 
+@pytest.mark.parametrize(
+    ("act", "first"), [("relu", "he-init"), ("tanh", "xavier-init"), ("sigmoid", "xavier-init")]
+)
+def test_equal_rows_are_drawn_anew_before_all_else(act: str, first: str) -> None:
+    record = check(grad_l2=falling(0.408), layers=layers(act=act, w2=1 / 3))
+    assert names(record)[0] == "batch-norm"
+    assert names(replace(record, static=(static("symmetric-weights"),)))[0] == first
+
+
 def test_vanishing_in_a_sigmoid_net_has_no_initialisation_alone() -> None:
     record = check(grad_l2=falling(0.3), layers=layers(act="sigmoid", w2=1.0))
     assert names(record)[:3] == ["batch-norm", "relu", "tanh"]
