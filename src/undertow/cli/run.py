@@ -61,7 +61,9 @@ def _tell(report: "Report") -> None:
     """A finding while the script runs: one line."""
     names = ", ".join(f"{s.id} {s.name}" for s in report.symptoms)
     step = report.record.last_step
-    _print(f"undertow: step {step}: {names} ({report.mechanism})")
+    unnamed = report.mechanism == "healthy"  # findings, but none of the mechanisms explains them
+    why = "no mechanism named yet" if unnamed else report.mechanism
+    _print(f"undertow: step {step}: {names} ({why})")
 
 
 def _summary(done: "Watched") -> None:

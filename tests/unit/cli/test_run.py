@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from undertow.cli.run import _tell
+from undertow.core.finding import Diagnosis, Symptom
+from undertow.core.record import Record
 from undertow.report.report import Report
 
 SCRIPT = """
@@ -70,3 +73,14 @@ def test_an_interrupt_ends_as_python_ends(folder: Path) -> None:
     assert (seen.returncode, seen.stdout) == (bare.returncode, bare.stdout)
     assert seen.stdout.endswith("left\n")
     assert seen.stderr == bare.stderr
+
+
+def test_findings_that_no_mechanism_explains_are_not_called_healthy(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = Symptom("UT109", "no-progress", (), 64, ())
+    report = Report(Diagnosis("healthy", (found,)), Record("run"))
+    _tell(report)
+    said = capsys.readouterr().err
+    assert "no-progress" in said
+    assert "healthy" not in said

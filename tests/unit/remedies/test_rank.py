@@ -162,6 +162,22 @@ def test_what_cleared_on_a_copy_comes_first_in_the_tables_order() -> None:
     assert "tanh" not in offered[:-1]
 
 
+def test_a_batch_norm_that_helped_leads_a_new_activation_that_cleared_one_batch() -> None:
+    tried = (
+        experiment("normalisation", "helps", ("norm", "batch")),
+        experiment("activation + initialisation", "clears", ("act", "relu"), ("init", "he-normal")),
+    )
+    sigmoid = replace(WEAK, layers=layers(act="sigmoid", w2=1.0), experiments=tried)
+    assert names(sigmoid)[:2] == ["batch-norm", "relu"]
+
+
+def test_a_higher_rate_does_not_lead_where_the_weights_are_off_their_rule() -> None:
+    rate = experiment("learning-rate", "clears", ("lr", 1.0), variant="× 10", deviates=True)
+    init = experiment("initialisation", "clears", ("init", "he-normal"), deviates=True)
+    assert names(replace(WEAK, experiments=(rate,)))[0] == "raise-lr"
+    assert names(replace(WEAK, experiments=(rate, init)))[0] == "he-init"
+
+
 def test_what_was_tried_in_vain_comes_last() -> None:
     tried = (experiment("normalisation", "no change", ("norm", "batch")),)
     assert "batch-norm" not in names(replace(WEAK, experiments=tried))[:-1]

@@ -104,15 +104,22 @@ def excluded(record: Record, factor: str) -> tuple[Experiment, ...]:
 
 
 def ranked(record: Record, word: str, causes: Sequence[Cause]) -> tuple[Cause, ...]:
-    """Supported first; then factors off their rule, the mechanism's own, and the convention."""
+    """Supported first; then factors off their rule, the mechanism's own, and the convention.
 
-    def key(c: Cause) -> tuple[bool, bool, bool, bool, float, int]:
-        best = clearing(record, c.name)
+    A norm cures nearly everything, so a supported one stands behind the other supported ones; no
+    experiment speaks for what is only suspected, and there the mechanism's own factors lead. An
+    activation that is nowhere off its rule is a remedy before it is a cause.
+    """
+
+    def key(c: Cause) -> tuple[bool | float, ...]:
+        best, suspected = clearing(record, c.name), c.standing != "supported"
         off = best is not None and best.deviates
         known = CONVENTION.index(c.name) if c.name in CONVENTION else len(CONVENTION)
         far = 0.0 if off else -reach(record, c.name)
-        foreign = c.name not in OWN.get(word, ())
-        return c.standing != "supported", not off, c.name == GENERIC, foreign, far, known
+        sound = c.name == "activation" and not (suspected or c.layers)
+        generic, foreign = c.name == GENERIC, c.name not in OWN.get(word, ())
+        order = (foreign, generic) if suspected else (generic, foreign)
+        return suspected, not off, sound, *order, far, known
 
     kept = [c if c.excluded else replace(c, excluded=excluded(record, c.name)) for c in causes]
     return tuple(sorted(kept, key=key))

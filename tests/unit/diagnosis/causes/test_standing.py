@@ -103,6 +103,21 @@ def test_where_a_new_draw_also_clears_a_redrawn_factor_is_not_supported() -> Non
     assert first.standing == "suspected"
 
 
+def test_an_activation_that_is_nowhere_off_stands_behind_the_norm_that_also_cures() -> None:
+    swap = experiment("activation", "clears", ("act", "tanh"))
+    norm = experiment("normalisation", "clears", ("norm", "batch"))
+    assert [c.name for c in found(check(experiments=(swap, norm)))] == [
+        "normalisation",
+        "activation",
+    ]
+
+
+def test_among_the_suspected_the_mechanisms_own_factors_lead() -> None:
+    loose = [Cause(n, (), n, ()) for n in ("learning-rate", "normalisation")]
+    assert [c.name for c in ranked(check(), "exploding", loose)][0] == "normalisation"
+    assert [c.name for c in ranked(check(), "lr-high", loose)][0] == "learning-rate"
+
+
 def test_rank_by_convention_among_equals() -> None:
     names = ("depth", "activation", "learning-rate", "initialisation", "input-scale", "bias")
     loose = [Cause(n, (), n, ()) for n in names]
