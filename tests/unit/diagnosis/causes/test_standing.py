@@ -114,8 +114,8 @@ def test_an_activation_that_is_nowhere_off_stands_behind_the_norm_that_also_cure
 
 def test_among_the_suspected_the_mechanisms_own_factors_lead() -> None:
     loose = [Cause(n, (), n, ()) for n in ("learning-rate", "normalisation")]
-    assert [c.name for c in ranked(check(), "exploding", loose)][0] == "normalisation"
-    assert [c.name for c in ranked(check(), "lr-high", loose)][0] == "learning-rate"
+    assert next(c.name for c in ranked(check(), "exploding", loose)) == "normalisation"
+    assert next(c.name for c in ranked(check(), "lr-high", loose)) == "learning-rate"
 
 
 def test_rank_by_convention_among_equals() -> None:
