@@ -38,7 +38,8 @@ def diagnose(
     notes += [f"{s.id} {s.name}: {s.says}" for s in found if s.note]
     findings = tuple(s for s in found if not s.note)
     word, others = mechanism.name(record, findings)
-    why = [c for r in causes for c in _outcome(r, notes, record, findings)] if findings else []
+    rules = causes if findings and not mechanism.handed_broken(findings) else ()
+    why = [c for r in rules for c in _outcome(r, notes, record, findings)]
     return Diagnosis(
         mechanism=word,
         symptoms=findings,

@@ -77,12 +77,17 @@ def name(record: Record, symptoms: Sequence[Symptom]) -> tuple[str, tuple[str, .
 
     With findings but nothing to name, the first word is "healthy" too: none.
     """
-    if not any(not s.note for s in symptoms):
+    if not any(not s.note for s in symptoms) or handed_broken(symptoms):
         return NONE, ()
     listed = list(dict.fromkeys(_listed(record, symptoms)))
     word = settled(record, listed[0] if listed else NONE)
     others = dict.fromkeys((*listed, *_backed(record, word)))
     return word, tuple(w for w in others if w not in (word, NONE))
+
+
+def handed_broken(symptoms: Sequence[Symptom]) -> bool:
+    """Whether the weights were not finite before anything happened: no way of failing explains."""
+    return any(e.stat == "weight_std" for s in symptoms if s.id == "UT108" for e in s.evidence)
 
 
 def settled(record: Record, word: str) -> str:

@@ -32,6 +32,7 @@ class Head:
         self._base = as_written(base)
         self._probe, self._losses, self._guard = probe, losses, guard
         self.const_loss: Cell = self._base.const_loss
+        self.stepped = False  # whether an optimiser of the net did
 
     def optimizer(self, optimizer: Optimizer) -> None:
         """The training's optimiser, where none was given."""
@@ -67,7 +68,7 @@ class Head:
 
     def _said(self, steps: int) -> tuple[str, ...]:
         said = [*self._guard.notes, *self._probe.notes]
-        if not steps:
+        if not steps or (steps == 1 and not self.stepped):  # the step that an end cut off
             said.append(UNSTEPPED)
         if steps > 1 and not self._probe.layers:
             said.append(UNSEEN)

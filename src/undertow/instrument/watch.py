@@ -196,6 +196,7 @@ class Watch:
         with self._guard:
             if self._step == 0:
                 self._head.optimizer(optimizer)
+                self._head.stepped = True
             rate = optimizer.param_groups[0]["lr"]
             if rate is not self._rate or isinstance(rate, Tensor):
                 self._rate, self._lr = rate, rounded(float(rate))

@@ -139,7 +139,19 @@ def _trainable(net: object) -> str:
         raise UsageError(f"{name} has lazy layers; run one batch through it first")
     if any(p.is_meta for p in net.parameters()):
         raise UsageError(f"{name} is on the meta device; build it with real weights first")
+    broken = [p for p, w in net.named_parameters() if w.is_floating_point() and not _finite(w)]
+    if broken:
+        more = f" and {len(broken) - 1} more" if broken[1:] else ""
+        raise UsageError(
+            f"{name} starts with NaN or Inf in {broken[0]}{more}; load or draw its weights anew"
+        )
     return name
+
+
+def _finite(weight: Tensor) -> bool:
+    """By one sum, which NaN and Inf poison; a sum that overflows is looked at value by value."""
+    w = weight.detach()
+    return bool(w.sum().isfinite()) or bool(w.isfinite().all())
 
 
 def plain_step(call: Criterion) -> Step:

@@ -7,7 +7,7 @@ from undertow.core.derive import line_best
 from undertow.core.finding import Diagnosis, Experiment, Remedy
 from undertow.core.plan import Plan
 from undertow.core.record import Record
-from undertow.diagnosis.mechanism import speaks
+from undertow.diagnosis.mechanism import handed_broken, speaks
 from undertow.remedies import REMEDIES
 from undertow.remedies.propose import faults, fitting_init, in_force, propose, raises_rate
 
@@ -98,7 +98,7 @@ def rank(
         plan: of a zoo net; None for a module given as code.
         limit: how many at most.
     """
-    if not diagnosis.symptoms:
+    if not diagnosis.symptoms or handed_broken(diagnosis.symptoms):
         return ()
     cleared = [r for e in _cleared(record) for r in _answering(e, record)]
     proposed = [r for word in _order(diagnosis, record) for r in _named(word, record)]

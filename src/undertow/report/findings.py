@@ -32,6 +32,7 @@ MARKS = {  # symptom -> (glyph, the column it stands in)
 }
 MARK_WORDS = {"▲": "exploding", "▼": "vanishing", "✕": "dead", "═": "saturated", "∅": "non-finite"}
 NON_FINITE = "∅"
+UNNAMED = "none named"  # where findings stand and no mechanism explains them
 FORWARD = frozenset({"growth", "act_rms", "act_max", "loss"})  # evidence on the forward side
 AREAS = (  # area of health, the symptoms that speak of it, a column that shows it was measured
     ("forward signal", ("UT103",), "act_rms"),
@@ -229,6 +230,12 @@ def rate_words(remedy: Remedy, mechanism: str) -> str:
     if rate is None:
         return "no measured rate"
     return f"worked in {rate.worked} of {rate.tried} nets (measured before)"
+
+
+def mechanism_words(report: Report) -> str:
+    """The mechanism; where findings stand and none explains them, that."""
+    unnamed = bool(report.symptoms) and report.mechanism == "healthy"
+    return UNNAMED if unnamed else report.mechanism
 
 
 def tested(report: Report) -> tuple[str, ...]:

@@ -218,7 +218,8 @@ def _verdict(report: Report) -> dict[str, Any]:
     if report.diagnosis.watching:
         headline = "Undecided" if report.record.cut else "Watching"
         return {"headline": headline, "line": findings.too_early(report)}
-    headline = HEADLINES.get(report.mechanism, report.mechanism)
+    word = findings.mechanism_words(report)
+    headline = HEADLINES.get(word, word)
     if report.healthy:
         return {"headline": headline, "line": findings.measured_layers(report)}
     first = next((findings.sentence(s, report) for s in report.symptoms), "")
@@ -247,7 +248,7 @@ def _why(report: Report, key: str) -> dict[str, Any]:
     experiments = report.record.experiments
     pair = findings.needs_both(experiments)
     return {
-        "mechanism": report.mechanism,
+        "mechanism": findings.mechanism_words(report),
         "others": report.diagnosis.others,
         "progress": findings.loss_words(report.record),
         "symptoms": [_symptom(s, report) for s in report.symptoms],

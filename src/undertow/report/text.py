@@ -132,7 +132,7 @@ def _symptom(s: Symptom, report: Report, pen: Pen) -> list[str]:
 
 def _why(report: Report, pen: Pen) -> list[str]:
     also = f"also {', '.join(report.diagnosis.others)}" if report.diagnosis.others else ""
-    words = (report.mechanism, also, findings.loss_words(report.record))
+    words = (findings.mechanism_words(report), also, findings.loss_words(report.record))
     lines = pen.labelled("mechanism", " · ".join(filter(None, words)))
     for i, cause in enumerate(report.causes):
         text = f"{cause.name} ({cause.standing}): {cause.because}"

@@ -705,6 +705,14 @@ def test_a_loop_that_never_steps_is_told() -> None:
     assert any("stepped" in note for note in w.report().notes)
 
 
+def test_a_loop_that_goes_back_and_never_steps_is_told() -> None:
+    model, criterion = net(), nn.CrossEntropyLoss()
+    with Watch(model, optimizer=sgd(model), loss=criterion, judge=diagnose) as w:
+        for _ in range(3):
+            criterion(model(X), Y).backward()
+    assert any("stepped" in note for note in w.report().notes)
+
+
 def test_a_net_on_meta_is_refused() -> None:
     with torch.device("meta"):
         model = nn.Linear(2, 2)

@@ -139,6 +139,12 @@ def nan_in(x: Tensor) -> Tensor:
     return x
 
 
+def broken() -> nn.Module:
+    made = net()
+    nn.init.constant_(made[0].weight, torch.nan)
+    return made
+
+
 @pytest.mark.parametrize(
     ("made", "data", "loss", "said"),
     [
@@ -146,6 +152,7 @@ def nan_in(x: Tensor) -> Tensor:
         (nn.ReLU(), (X, Y), None, "no trainable parameters"),
         (net().requires_grad_(False), (X, Y), None, "no trainable parameters"),
         (net().to("meta"), (X, Y), None, "on the meta device"),
+        (broken(), (X, Y), None, r"starts with NaN or Inf in 0\.weight"),
         (nn.LazyLinear(3), (X, Y), None, "lazy layers; run one batch"),
         (net(), None, None, "data of type NoneType cannot be read"),
         (net(), [], None, "yields no batch"),

@@ -56,7 +56,7 @@ def initialisation(record: Record, symptoms: Sequence[Symptom]) -> Iterator[Caus
 
 def off_rule(layer: Layer) -> float | None:
     """Start weight std over gain/√fan_in of the activation fed; None with a norm or unknown."""
-    known = layer.act in FACTS and layer.weight_std is not None and layer.fan_in > 0
+    known = layer.act in FACTS and math.isfinite(layer.weight_std or 0.0) and layer.fan_in > 0
     if not known or layer.role != "hidden" or layer.norm not in STILL or layer.weight_std is None:
         return None
     gain = 1.0 if layer.act in SYMMETRIC else FACTS[layer.act].gain

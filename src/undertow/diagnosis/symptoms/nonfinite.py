@@ -32,6 +32,8 @@ def _in_layers(record: Record) -> Symptom | None:
             path = _origin(record, snap, stats, backward=side == "gradient")
             if path is not None and side == "output" and from_input(record):
                 return _of_data(snap.step)
+            if path is not None and _born(record, path):
+                return _of_weights(path)
             if path is not None:
                 return _symptom(record, snap, path, side, stats)
     return None
@@ -61,6 +63,18 @@ def _symptom(
     says = f"the {side} at {path} is {value} at step {snap.step}, the first one{before}"
     seen = (Evidence(stats[0], path, snap.step, value),)
     return Symptom("UT108", "non-finite", (path,), snap.step, seen, says)
+
+
+def _born(record: Record, path: str) -> bool:
+    """Whether the layer's weights held NaN or Inf before the first step."""
+    layer = record.layer(path)
+    return layer is not None and not math.isfinite(layer.weight_std or 0.0)
+
+
+def _of_weights(path: str) -> Symptom:
+    seen = (Evidence("weight_std", path, 0, math.nan),)
+    says = f"the weights of {path} hold NaN or Inf before the first step; load or draw them anew"
+    return Symptom("UT108", "non-finite", (path,), 0, seen, says)
 
 
 def _of_data(step: int) -> Symptom:

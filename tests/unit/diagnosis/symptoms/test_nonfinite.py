@@ -1,11 +1,14 @@
 """UT108: the true origin, forward before backward before the loss."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from tests.cases.records import CONST, check, run
+from tests.cases.records import CONST, check, layers, run
+from undertow.diagnosis.engine import diagnose
 from undertow.diagnosis.symptoms.nonfinite import non_finite
+from undertow.remedies.rank import rank
 
 NAN, INF = math.nan, math.inf
 
@@ -44,3 +47,15 @@ def test_the_probe_steps() -> None:
 def test_large_is_finite() -> None:
     assert not non_finite.run(check(act_max=1e38, first_loss=1e30))
     assert not non_finite.run(check(act_max=[None] * 20))
+
+
+def test_weights_handed_over_broken_are_the_finding_and_no_mechanism_explains_them() -> None:
+    tops = [4.0] * 12 + [NAN] * 8
+    rows = tuple(
+        replace(y, weight_std=NAN) if y.path == "l12" else y for y in layers(act="relu", w2=2.0)
+    )
+    record = check(act_max=tops, grad_max=NAN, grad_l2=NAN, learns=None, layers=rows)
+    found = diagnose(record)
+    assert "the weights of l12 hold NaN" in found.symptoms[0].says
+    assert (found.mechanism, found.others, found.causes) == ("healthy", (), ())
+    assert rank(found, record) == ()
