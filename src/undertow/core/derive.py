@@ -30,11 +30,9 @@ ROWS = 3  # sampled rows a layer rule must hold in, during training
 HEARD = 0.3  # spread of the last hidden layer: its output depends on the input as it should
 FAR = 100.0  # times the user's rate at which the line probe is best: that rate is too low,
 SLOW = 4e-4  # if the largest update_ratio lies below this as well
+CRAWL = 1e-3  # largest update_ratio of steps that cannot bring a late turn
 RAW_RMS = 5.0  # root mean square of features that nobody standardised
 RAW_MAX = 30.0  # largest magnitude of such features
-SPIKE = 30.0  # times the usual loss: one batch stands out
-CALM = 3.0  # times the usual loss: more in the last steps announces a run that diverges
-NOTICED = 0.1  # share of the first loss that a spike must rise by: near 0 a loss jumps by chance
 STILL = ("", "none", "lrn")  # words for "no norm"; LRN divides by neighbours, not by a scale
 
 
@@ -150,38 +148,6 @@ def _points(metrics: Sequence[Scalars], step: int, count: int) -> Iterator[tuple
         if loss is not None:
             count -= 1
             yield metrics[at].step, loss
-
-
-def from_input(record: Record) -> bool:
-    """Whether the first number that was not finite stood in the net's input."""
-    return dict(record.facts).get("origin", "").startswith("input ")
-
-
-def outlier(record: Record) -> tuple[int, float] | None:
-    """The step whose batch alone breaks a sound run, and its loss over the usual one's.
-
-    The 20 losses before it have fallen below .9 of the first one, the last three of them at most 3
-    times their median (a run that diverges announces itself), and the rate is as it was; its own
-    loss is 30 times that median or not finite. None where the first such step was announced, or
-    there is none.
-    """
-    known = [m for m in record.metrics if m.loss is not None and not m.skipped]
-    losses = [m.loss for m in known if m.loss is not None]
-    for i in range(W, len(losses)):
-        usual, loss = median(losses[i - W : i]), losses[i]
-        if _stands_out(loss, usual, losses[0]):
-            calm = max(losses[i - HOLD : i]) <= CALM * usual < CALM * GUESSING * losses[0]
-            before, now = known[i - 1].lr, known[i].lr
-            same = before is None or now is None or now <= CALM * before
-            return (known[i].step, loss / usual) if calm and same else None
-    return None
-
-
-def _stands_out(loss: float, usual: float, first: float) -> bool:
-    if not math.isfinite(usual) or usual <= 0:
-        return False
-    far = loss > SPIKE * usual and loss - usual > NOTICED * abs(first)
-    return far or not math.isfinite(loss)
 
 
 def window(record: Record, step: int) -> tuple[float, ...]:
@@ -342,7 +308,7 @@ def stuck(record: Record, step: int) -> bool:
     move, from step 100 on. Where the constant loss is unknown a loss that fell by half counts as
     progress too: a net that has learned does not move any more either. A loss still above the
     constant one moves only if the answers do: from a bad start it falls by itself, and a net that
-    is right may be over-confident.
+    is right may be over-confident. So does one whose steps hardly move any layer, from .9 on.
     """
     if record.kind == "check":
         return learned(record) is False
@@ -351,8 +317,16 @@ def stuck(record: Record, step: int) -> bool:
     share, right = progress(record, step), answers(record, step)
     if share is not None and share > 1 and right is not None and (not right or share < SURE):
         return not right
+    if share is not None and share > GUESSING and right is False and _crawls(record):
+        return True
     none = share > GUESSING if share is not None else not _halved(record, step)
     return none and not moving(record, step)
+
+
+def _crawls(record: Record) -> bool:
+    """Whether no step moved a layer by a thousandth of its size."""
+    moves = [m for s in record.snapshots if (m := largest_update(record, s)) is not None]
+    return bool(moves) and max(moves) < CRAWL
 
 
 def verdict_after(record: Record) -> int:

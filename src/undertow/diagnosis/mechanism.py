@@ -14,18 +14,17 @@ from undertow.core.derive import (
     across,
     base_rate,
     first,
-    from_input,
     growth,
     guess,
     largest_update,
     line_at,
     line_best,
-    outlier,
     raw_input,
     rectifies,
     spread,
 )
 from undertow.core.finding import Experiment, Symptom
+from undertow.core.outlier import from_input, outlier
 from undertow.core.record import Record, Snapshot
 
 NONE = "healthy"  # the word where no mechanism can be named

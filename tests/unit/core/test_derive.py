@@ -320,3 +320,20 @@ def test_a_net_thrown_from_ground_it_had_learned_may_come_back(
     """The demo's eight layers of ReLU: 1.63, thrown to 4.6, and down again at every step."""
     losses = (CONST, low, 2 * CONST, *(2.38 - step * i for i in range(30)))
     assert learned(check(one_batch=losses)) is counts
+
+
+@pytest.mark.parametrize(
+    ("moves", "right", "gate"),
+    [
+        (5e-4, 0.1, True),  # falls towards guessing by steps that move nothing
+        (5e-4, 0.4, False),  # it answers
+        (5e-3, 0.1, False),  # its steps may bring a turn yet
+    ],
+)
+def test_a_slow_fall_by_steps_that_move_no_layer_is_no_progress(
+    moves: float, right: float, gate: bool
+) -> None:
+    record = run([CONST * (1.2 - 0.0028 * i) for i in range(100)], update_ratio=moves)
+    metrics = tuple(replace(m, accuracy=right) for m in record.metrics)
+    facts = replace(record.input, classes=CLASSES)
+    assert stuck(replace(record, metrics=metrics, input=facts), 99) is gate

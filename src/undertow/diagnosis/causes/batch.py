@@ -3,8 +3,9 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from undertow.core.derive import CALM, SPIKE, W, from_input, outlier
+from undertow.core.derive import W
 from undertow.core.finding import Cause, Evidence, Symptom
+from undertow.core.outlier import CALM, SPIKE, from_input, outlier
 from undertow.core.record import Record
 from undertow.core.rule import rule
 from undertow.diagnosis.causes.standing import settle

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Iterator
 
-from undertow.core.derive import from_input
 from undertow.core.finding import Evidence, Symptom
+from undertow.core.outlier import from_input
 from undertow.core.record import Record, Snapshot
 from undertow.core.rule import rule
 
