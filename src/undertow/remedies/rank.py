@@ -24,7 +24,7 @@ ORDER: dict[str, tuple[str, ...]] = {  # diagnosis.md, section 8
     "exploding": (INIT, "batch-norm", "clip-norm", "lower-lr", "zero-gamma"),
     "dead": ("reset-bias", "batch-norm", "revive-units", "wider"),
     "saturated": ("standardise-input", INIT, "batch-norm", "relu"),
-    "lr-high": ("lower-lr", "warm-up", "clip-norm", "batch-norm"),
+    "lr-high": ("lower-lr", "warm-up", "adam", "clip-norm", "batch-norm"),
     "lr-low": ("raise-lr", "adam"),
     "input-scale": ("standardise-input", "batch-norm", "adam"),
     "head": ("fix-head", "fix-loss"),
