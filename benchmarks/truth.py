@@ -4,9 +4,10 @@
 
 FOLDER holds `build.py`, `grade.py` and a cases file of the truth corpus (or fresh cases drawn by
 its generator: --cases FILE). Each scored case is judged once before training (`check`) and once
-after its first 100 training steps (`run`); the verdicts are graded by the corpus's own grader, which
-trains a remedy that was never tried. The last share is the roof of the two before it: failing nets
-that any single change of the grader's twelve makes train. Nothing here is tuned on the cases.
+after its first 100 training steps (`run`); the verdicts are graded by the corpus's own grader,
+which trains a remedy that was never tried. The last share is the roof of the two before it:
+failing nets that any single change of the grader's twelve makes train. Nothing here is tuned on
+the cases.
 """
 
 import argparse
