@@ -53,6 +53,7 @@ NAMES = (
     "transfer",
     "calibration",
     "activation-cost",
+    "pareto",
     "one-by-one",
     "branch-ablation",
     "fault-suite",

@@ -182,6 +182,9 @@ def _command(study: Study, form: str) -> str:
 
 
 def _held(study: Study) -> str:
+    """The network that every arm starts from; facts are of nets of their own."""
+    if study.exact:
+        return ""
     sizes = ", ".join(f"{n} {v}" for n, v in study.hold.sizes)
     chosen = study.hold.choices
     words = [w for w in (chosen.act, chosen.init, chosen.norm, chosen.skip) if w]

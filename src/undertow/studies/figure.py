@@ -19,6 +19,7 @@ PROFILES = {  # in the order of choice: what the second chart shows, and over wh
     "gradient": ("gradient at the output, L2 norm", "hidden layer, input first"),
     "curve": ("training loss", "step"),
 }
+MAPS = {"pareto": ("time", "top1")}  # what lies along and what up, where arms trade two numbers
 FINE = re.compile(r"(?<![\w.])-?\d+\.\d{2,}(?=[ \",)\n])")  # a coordinate
 STEADY: Any = {
     "svg.fonttype": "none",
@@ -28,6 +29,8 @@ STEADY: Any = {
 
 def save(result: Result, path: Path) -> None:
     """Write the charts: of the first statistic every seed a dot and the mean a bar; profiles.
+
+    Where arms trade one statistic against another (`MAPS`) each is a point of the two.
 
     The same result gives the same file.
 
@@ -41,16 +44,18 @@ def save(result: Result, path: Path) -> None:
         raise EnvironmentFaultError(
             "a figure needs matplotlib: pip install 'undertow[plot]'"
         ) from error
-    drawn = _profiles(result)
+    drawn, traded = _profiles(result), MAPS.get(result.study)
     bars = ROW * len(result.arms)
-    parts = [bars + HEAD / 2, *([PROFILE] if drawn else [])]
+    parts = [bars + HEAD / 2, *([PROFILE] if drawn or traded else [])]
     path.parent.mkdir(parents=True, exist_ok=True)
     with mpl.rc_context(STEADY):
         made = Figure(figsize=(WIDTH, sum(parts) + HEAD / 2), layout="constrained")
         made.suptitle(textwrap.fill(result.question, LINE), fontsize=10, x=0.01, ha="left")
         axes = made.subplots(len(parts), 1, height_ratios=parts, squeeze=False)[:, 0]
         _bars(axes[0], result)
-        if drawn:
+        if traded:
+            _map(axes[1], result, *traded)
+        elif drawn:
             _lines(axes[1], result, drawn)
         if path.suffix == ".svg":
             path.write_text(_svg(made), encoding="utf-8")
@@ -114,3 +119,24 @@ def _lines(axes: Any, result: Result, name: str) -> None:
     axes.set_xlabel(f"{over} (seed {result.seeds[0]}{note})", fontsize=8)
     axes.tick_params(axis="y", labelsize=8)
     axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
+
+
+def _map(axes: Any, result: Result, along: str, up: str) -> None:
+    """Every arm a point of two statistics; a line joins those that no other beats in both."""
+    words = {s.name: s.words for s in result.statistics}
+    pairs = [(a.arm, a.number(along), a.number(up)) for a in result.arms]
+    points = [(arm, x.mean, y.mean) for arm, x, y in pairs if x is not None and y is not None]
+    best = sorted((x, y) for _, x, y in points if not any(_beats(p, (x, y)) for p in points))
+    axes.plot(*zip(*best, strict=True), color="#9ecae1", linewidth=1.2, zorder=0)
+    for arm, x, y in points:
+        axes.plot([x], [y], "o", color="#08306b", markersize=4)
+        axes.annotate(arm, (x, y), (4, -10), textcoords="offset points", fontsize=8)
+    axes.margins(x=0.12, y=0.12)
+    for named, name in ((axes.set_xlabel, along), (axes.set_ylabel, up)):
+        named(textwrap.fill(f"{name}: {words[name]}", LINE // 2), fontsize=8)
+    axes.tick_params(labelsize=8)
+
+
+def _beats(point: tuple[str, float, float], other: tuple[float, float]) -> bool:
+    """Whether a point lies no further along and higher up."""
+    return point[1] <= other[0] and point[2] > other[1]

@@ -128,7 +128,7 @@ def _measured(facts: ActivationFacts, depth: int, seed: int) -> tuple[float | No
 
 
 def _timed(name: str) -> float:
-    """Its share of a convolution's time, the median of nine runs of each on one thread."""
+    """Its share of a convolution's time, the median of nine rounds on one thread."""
     cell = Cell(name, Plan("mlp"), (("fn", name),), "normal", 0)
     with single_threaded():
         share = cost(cell)["of_conv"]

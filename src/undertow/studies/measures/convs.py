@@ -115,10 +115,12 @@ def _zeroed(model: nn.Module, branch: str, x: Tensor, y: Tensor) -> float:
 
 
 def features(cell: Cell) -> dict[str, float | tuple[float, ...]]:
-    """`grown`: log10 of the deviation across images after the last convolution of a big card.
+    """`grown` and `rms`: log10 after the last convolution of a big card.
 
-    `size` of the arm is the side of the N(0, 1) images; `classifier` is left out: it holds most of
-    the weights and none of the depth.
+    `grown` is of the deviation across images, what still tells them apart; `rms` of the root mean
+    square, which theory speaks of: relu makes images alike, so that the first falls faster. `size`
+    of the arm is the side of the N(0, 1) images; `classifier` is left out: it holds most of the
+    weights and none of the depth.
     """
     model = _feature_part(cell)
     g = torch.Generator().manual_seed(cell.seed + 1_000)
@@ -128,7 +130,8 @@ def features(cell: Cell) -> dict[str, float | tuple[float, ...]]:
     outs = training.outputs(model, x, convs)
     stds = tuple(float(out.var(0).mean().sqrt()) for out in outs)  # what tells the images apart
     grown = nets.log_ratio(stds[-1], 1.0, start.CAP)
-    return {"grown": grown, "layer": 10 ** (grown / len(stds)), "stds": stds}
+    rms = nets.log_ratio(float(outs[-1].double().square().mean().sqrt()), 1.0, start.CAP)
+    return {"grown": grown, "rms": rms, "layer": 10 ** (grown / len(stds)), "stds": stds}
 
 
 def _feature_part(cell: Cell) -> nn.Module:
