@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from undertow.api.target import CodeBuild, find
@@ -11,12 +12,14 @@ from undertow.core.errors import UsageError
 from undertow.core.inputs import Inputs
 from undertow.core.plan import Plan
 from undertow.core.run import Run
+from undertow.data.arrays import Arrays
 from undertow.data.pixels import edge
+from undertow.experiment.pair import Source, build
 from undertow.use.source import Asked, Opened, of_card
 from undertow.use.source import opened as found
 
 Numbers = tuple[float, ...]
-IMAGE, ENDS = 3, 2
+IMAGE, ENDS, ROWS = 3, 2, 2
 
 
 def opened(
@@ -64,8 +67,8 @@ def opened(
     if isinstance(what, str | Path) and (model or weights is not None):
         name = model or str(what)
         plan = Plan(name, variant=variant, classes=classes)
-    build = _build if trusted or _is_code(what if plan is None else plan.model) else None
-    asked = Asked(plan, weights, None, names, loss, build)
+    code = _build if trusted or _is_code(what if plan is None else plan.model) else None
+    asked = Asked(plan, weights, None, names, loss, code)
     made = found(what, asked)
     return replace(made, inputs=_inputs(made, preprocessing, size, resize, mean, std, range))
 
@@ -75,8 +78,14 @@ def _is_code(what: object) -> bool:
     return isinstance(what, str) and ":" in what and not Path(what).exists()
 
 
-def _build(address: str) -> nn.Module:
-    return CodeBuild(address)(0)
+def _build(plan: Plan, shape: tuple[int, ...] | None) -> nn.Module:
+    """A user's own net with the edits of its plan, seen by an input of its shape."""
+    code = CodeBuild(plan.model)
+    if not plan.edits or shape is None:
+        return code(0)
+    x, y = torch.zeros(ROWS, *shape), torch.zeros(ROWS, dtype=torch.long)
+    made = Source(None, plan.train, code, edits=plan.edits)
+    return build(made, (), Arrays("", x, y, 0, standardise=False), 0)
 
 
 def transform_of(address: str | None) -> Any:

@@ -280,7 +280,7 @@ def fits(net: torch.nn.Module, data: Arrays) -> None:
     if found and wrong:
         raise UsageError(
             f"the network has {found} outputs and the data labels up to {data.classes - 1};"
-            f" build it with classes={data.classes} or mend the labels"
+            f" give --classes {data.classes}, or mend the labels"
         )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from undertow.core.errors import UsageError
-from undertow.core.plan import Choices, Plan
+from undertow.core.plan import Choices, Edit, Plan
 from undertow.data.arrays import Arrays, load
 from undertow.data.split import hold_back
 from undertow.experiment.pair import Source
@@ -118,7 +118,7 @@ def source(wanted: Plan, data: Arrays) -> Source:
             None,
             replace(training, lr=lr),
             CodeBuild(wanted.model),
-            edits=wanted.edits,
+            edits=_with_outputs(wanted, data),
             remedies=wanted.remedies,
         )
     made = card(wanted.model)
@@ -130,6 +130,14 @@ def source(wanted: Plan, data: Arrays) -> Source:
     )
     plan = resolve(plan, data.shape)
     return Source(plan, plan.train)
+
+
+def _with_outputs(wanted: Plan, data: Arrays) -> tuple[Edit, ...]:
+    """The edits of a user's own net, and a head of the classes typed, or of the data on weights."""
+    asked = wanted.classes or (data.classes if wanted.train.weights is not None else 0)
+    if not asked or any(e.field == "head" for e in wanted.edits):
+        return wanted.edits
+    return (*wanted.edits, Edit("head", f"outputs:{asked}"))
 
 
 def _refuse_options(wanted: Plan) -> None:

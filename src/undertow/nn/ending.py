@@ -20,7 +20,7 @@ from undertow.nn.functional import functions
 from undertow.nn.init import initialise
 from undertow.nn.layout import put
 
-LOGITS, SIGMOID = "logits", "sigmoid"
+LOGITS, SIGMOID, OUTPUTS = "logits", "sigmoid", "outputs"
 KEPT = ("", "identity")  # words of modules that squash nothing
 SHARES = (nn.Softmax, nn.LogSoftmax, nn.Softmax2d, nn.Softmin)
 ENDINGS = functions(
@@ -39,7 +39,7 @@ def end_with(net: nn.Module, word: str, layers: Sequence[Layer], seed: int = 0) 
     Args:
         net: the module.
         word: "logits"; "sigmoid" for a loss that takes probabilities; "logits:N" also replaces the
-            last linear layer by one of N outputs.
+            last linear layer by one of N outputs; "outputs:N" does nothing but that.
         layers: its rows; one is the head.
         seed: of the weights of a replaced layer.
 
@@ -47,14 +47,16 @@ def end_with(net: nn.Module, word: str, layers: Sequence[Layer], seed: int = 0) 
         UsageError: another word, or a net without a last linear layer where outputs are given.
     """
     kind, _, outputs = word.partition(":")
-    if kind not in (LOGITS, SIGMOID):
-        raise UsageError(f"head={word!r} is no ending; give logits, sigmoid or logits:N")
+    if kind not in (LOGITS, SIGMOID, OUTPUTS) or (kind == OUTPUTS and not outputs):
+        raise UsageError(f"head={word!r} is no ending; give logits, sigmoid, logits:N or outputs:N")
     heads = [y.path for y in layers if y.role == "head" and "#" not in y.path]
     if not heads:
         raise UsageError("the net has no last layer with weights that could give logits")
     path = heads[-1]
     if outputs:
         _widen(net, path, int(outputs), seed)
+    if kind == OUTPUTS:
+        return
     ends = _behind(net, path)
     for place in ends:
         put(net, place, nn.Identity())

@@ -57,6 +57,7 @@ def export(source: Opened, path: Path, sample: Sample, opset: int | None = None)
     writer = _writer(path, opset)
     plain = without_heads(source.net)
     wanted = look(plain, sample.x).out
+    source.named(max(wanted.shape[1], 2))  # one unit has two classes
     told = about(source)
     part = path.with_name(f".{os.getpid()}.{path.name}")
     try:

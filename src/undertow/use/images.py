@@ -77,7 +77,7 @@ class Reader:
                 return self._by_transform(x.convert("RGB")).unsqueeze(0)
             made = torch.from_numpy(np.array(converted(x, self._channels())))
             return self._pixels(_planes(made)).unsqueeze(0)
-        found = x if isinstance(x, Tensor) else torch.from_numpy(np.ascontiguousarray(x))
+        found = _tensor(x)
         if self.transform is not None:
             return torch.stack([self._by_transform(one) for one in found])
         if found.dtype == torch.uint8:
@@ -193,6 +193,23 @@ def prepared(data: Arrays, reader: Reader) -> Arrays:
     elif isinstance(source, Memory) and source.x.shape[1] != channels:
         source = replace(source, x=torch.stack([reader._coloured(one) for one in source.x]))
     return replace(data, x=_by(data.x, how, source), scale=_scale(how))
+
+
+def _tensor(x: Any) -> Tensor:
+    """An array as a tensor, copied where it may not be written to.
+
+    Raises:
+        UsageError: no numbers, or no image in it.
+    """
+    try:
+        found = x if isinstance(x, Tensor) else torch.from_numpy(np.require(x, None, ["C", "W"]))
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{x!r:.40} is no image; give files, folders, or arrays of uint8 pixels"
+                         " or floats") from error  # fmt: skip
+    if not found.numel():
+        raise UsageError(f"an array of {tuple(found.shape)} holds no image; give (N, H, W, C)"
+                         " uint8 pixels or (N, C, H, W) floats")  # fmt: skip
+    return found
 
 
 def _by(x: Pixels, how: Inputs, source: Any, transform: Transform | None = None) -> Pixels:

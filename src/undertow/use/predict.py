@@ -183,10 +183,7 @@ def told(source: Opened, out: Tensor, top: int) -> Iterator[Prediction]:
             yield Prediction("", values=tuple(row))
         return
     shares = _shares(out, source.loss)
-    if len(source.names) > shares.shape[1]:
-        raise UsageError(
-            f"{len(source.names)} names of classes for {shares.shape[1]} outputs; give one each"
-        )
+    source.named(shares.shape[1])
     values, order = shares.topk(min(top, shares.shape[1]), dim=1)
     for row, share, index in zip(out, values.tolist(), order.tolist(), strict=True):
         if not bool(torch.isfinite(row).all()):

@@ -20,7 +20,7 @@ FILES = (".safetensors", *checkpoints.PICKLED)
 CODE = ":"  # of the address of a user's own build function
 BUILT = "the net is as its code builds it: no --weights were given"
 
-Build = Callable[[str], nn.Module]
+Build = Callable[[Plan, tuple[int, ...] | None], nn.Module]  # of a plan and an input's shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +33,7 @@ class Asked:
         inputs: in place of those of the checkpoint.
         names: of the classes, in place of those of the checkpoint.
         loss: word, in place of the checkpoint's.
-        build: makes a user's own net from its address; None refuses such nets.
+        build: makes a user's own net, with the edits of its plan; None refuses such nets.
     """
 
     plan: Plan | None = None
@@ -57,6 +57,7 @@ class Opened:
         plan: what built the net; None for a module.
         notes: what a user should know.
         fingerprint: of the data a run was trained on; "" where that is not known.
+        renamed: whether the names were typed, and so must be as many as the classes.
     """
 
     net: nn.Module
@@ -67,6 +68,7 @@ class Opened:
     plan: Plan | None = None
     notes: tuple[str, ...] = ()
     fingerprint: str = ""
+    renamed: bool = False
 
     def ready(self) -> Inputs:
         """The inputs.
@@ -81,6 +83,17 @@ class Opened:
             " guess costs accuracy without a word; give --preprocessing with a card's name (as"
             " resnet50 or resnet50:imagenet-v2), or --size, --mean, --std and --range"
         )
+
+    def named(self, classes: int) -> None:
+        """Nothing, where the names fit so many classes.
+
+        Raises:
+            UsageError: more names than classes, or fewer that were typed.
+        """
+        count = len(self.names)
+        if count > classes or (self.renamed and count != classes):
+            raise UsageError(f"{count} names ({', '.join(self.names[:3])}, ...) for {classes}"
+                             " outputs; give one each")  # fmt: skip
 
     def label(self, index: int) -> str:
         """Name of a class; its number where there are no names."""
@@ -106,7 +119,8 @@ def opened(what: str | Path | nn.Module, asked: Asked | None = None) -> Opened:
     elif Path(what).is_dir() or Path(what).suffix in FILES:
         made = _file(_kept(Path(what)), asked)
     elif CODE in str(what) and asked.build is not None:
-        made = Opened(asked.build(str(what)), None, name=str(what), notes=(BUILT,))
+        net = asked.build(Plan(str(what)), None)
+        made = Opened(net, None, name=str(what), notes=(BUILT,))
     else:
         raise _nothing(str(what))
     if not isinstance(what, nn.Module):
@@ -115,6 +129,7 @@ def opened(what: str | Path | nn.Module, asked: Asked | None = None) -> Opened:
         made,
         inputs=asked.inputs or made.inputs,
         names=asked.names or made.names,
+        renamed=bool(asked.names),
         loss=made.loss if asked.loss is None else asked.loss,
     )
 
@@ -155,7 +170,7 @@ def _file(path: Path, asked: Asked) -> Opened:
         raise UsageError(f"{path} has checkpoint version {told['version']}, this program reads up"
                          f" to {VERSION}; upgrade undertow")  # fmt: skip
     entry = named(path.name)
-    plan = asked.plan or _plan(told)
+    plan = _of_both(asked.plan, _plan(told))
     if plan is None and entry is not None:
         return _weighted(entry.model, path, asked)
     if plan is None:
@@ -179,11 +194,13 @@ def _weighted(name: str, weights: str | Path, asked: Asked) -> Opened:
     if CODE in name:
         path = _kept(Path(weights))
         told = checkpoints.about(path)
+        plan = _of_both(plan, _plan(told)) or plan
         inputs = read(told.get("preprocessing"))
         net = _built(plan, inputs, asked, path)
         checkpoints.load(net, checkpoints.read(path))
         names = tuple(told.get("classes") or ())
-        return Opened(net, inputs, names, _loss(told, plan), name, plan)
+        data = str(told.get("fingerprint", ""))
+        return Opened(net, inputs, names, _loss(told, plan), name, plan, fingerprint=data)
     file, entry = find(card(name), weights)
     told = checkpoints.about(file)
     plan = resolve(_outputs(plan, told))
@@ -214,6 +231,22 @@ def _plan(told: Mapping[str, Any]) -> Plan | None:
     return plan if plan is not None and plan.model else None
 
 
+def _of_both(asked: Plan | None, held: Plan | None) -> Plan | None:
+    """The plan as typed; where it names the very code of the checkpoint, the checkpoint's own.
+
+    So the data it was trained on and the edits of the net are not lost.
+    """
+    if asked is None or held is None or CODE not in asked.model:
+        return asked or held
+    return held if _place(asked.model) == _place(held.model) else asked
+
+
+def _place(address: str) -> str:
+    """An address of code from anywhere: of a file its whole path."""
+    where, _, name = address.rpartition(CODE)
+    return f"{Path(where).resolve()}:{name}" if where.endswith(".py") else address
+
+
 def _built(plan: Plan, inputs: Inputs | None, asked: Asked, path: Path) -> nn.Module:
     if CODE not in plan.model:  # on `meta`: the weights are those of the file
         return blueprint(plan, None if inputs is None else inputs.shape)
@@ -222,7 +255,7 @@ def _built(plan: Plan, inputs: Inputs | None, asked: Asked, path: Path) -> nn.Mo
             f"the net of {path} is built by code ({plan.model}), and a checkpoint's word alone"
             f" runs no code; say that you want it: --model {plan.model}"
         )
-    return asked.build(plan.model)
+    return asked.build(plan, None if inputs is None else inputs.shape)
 
 
 def _loss(told: Mapping[str, Any], plan: Plan) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tests.unit.data.pictures import classes
 from undertow.api.diagnose import diagnose
+from undertow.api.evaluate import evaluate
 from undertow.api.train import train
 from undertow.api.transfer import words
 from undertow.core.errors import UsageError
@@ -202,6 +203,29 @@ def test_a_module_of_ones_own_is_frozen_by_its_children(
     assert all(torch.equal(old[k], new[k]) for k in ("0.weight", "1.running_mean", "1.weight"))
     assert new["7.weight"].shape == (5, 8)
     assert any("7.weight, 7.bias: drawn anew" in note for note in run.notes)
+
+
+def test_a_module_of_ones_own_gets_a_head_of_the_data_and_is_used_so(
+    base: Path, others: str, tmp_path: Path
+) -> None:
+    code = tmp_path / "own.py"
+    code.write_text(OWN)
+    first = train(f"{code}:three", str(base / "photos"), epochs=1, run=tmp_path / "one", batch=8)
+    given: dict[str, Any] = {"weights": first.folder, "batch": 8}
+    # the code builds 3 outputs: the head of 5 is an edit that the run holds
+    run = train(f"{code}:three", others, epochs=2, run=tmp_path / "two", **given)
+    old, new = checkpoint.weights(checkpoint.load(first.folder, "best")[0]), weights(run.folder)
+    assert (old["7.weight"].shape, new["7.weight"].shape) == ((3, 8), (5, 8))
+    before = checkpoint.load(run.folder)[0]
+    again = train(resume=run.folder, epochs=2)
+    assert all(torch.equal(v, before[k]) for k, v in checkpoint.load(again.folder)[0].items())
+    typed = evaluate(str(run.folder), model=f"{code}:three")  # its own data, by the run
+    assert (typed.names, typed.part) == (("d", "e", "f", "g", "h"), "held-back")
+    assert evaluate(f"{code}:three", weights=run.folder).confusion == typed.confusion
+    with pytest.raises(UsageError, match="--classes 5"):
+        train(f"{code}:three", others, epochs=1, run=tmp_path / "no", batch=8)
+    wide = train(f"{code}:three", others, epochs=1, run=tmp_path / "w", batch=8, classes=5)
+    assert weights(wide.folder)["7.weight"].shape == (5, 8)
 
 
 def _events(folder: Path, kind: str) -> list[tuple[str, list[str]]]:

@@ -60,7 +60,8 @@ def test_wrong_use_is_told(home: Path) -> None:
         ((run, photo, "--mean", "a"), "no list of numbers"),
         ((run, photo, "--mean", "0.5,0.5"), "3 numbers"),
         ((run, photo, "--size", "1x12x12"), "1 channels and the preprocessing 3"),
-        ((run, photo, "--names", "a,b,c"), "3 names of classes for 2 outputs"),
+        ((run, photo, "--names", "a,b,c"), "3 names (a, b, c, ...) for 2 outputs"),
+        ((run, photo, "--names", "a"), "1 names (a, ...) for 2 outputs"),
         ((run, photo, "--preprocessing", "mlp"), "no published weights"),
         (("resnet50", photo), "--weights"),
     ):

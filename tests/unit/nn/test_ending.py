@@ -60,5 +60,11 @@ def test_a_head_is_given_an_output_a_class() -> None:
     end_with(net, "logits:3", layout(net))
     assert net(X).shape == (5, 3)
     assert torch.equal(torch.get_rng_state(), state)
-    with pytest.raises(UsageError, match="is no ending"):
-        end_with(net, "probabilities", layout(net))
+    end_with(net, "outputs:6", layout(net))  # nothing but that
+    assert (net(X).shape, type(net[3])) == ((5, 6), nn.Identity)
+    squashed = nn.Sequential(nn.Linear(3, 4), nn.Softmax(1))
+    end_with(squashed, "outputs:2", layout(squashed))
+    assert torch.allclose(squashed(X).sum(1), torch.ones(5))
+    for word in ("probabilities", "outputs"):
+        with pytest.raises(UsageError, match="is no ending"):
+            end_with(net, word, layout(net))

@@ -1,5 +1,6 @@
 """Files, pictures and arrays become the inputs that validation saw, to the last bit."""
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,6 +69,21 @@ def test_what_cannot_be_an_input_is_refused() -> None:
         Reader(INPUTS).array(torch.zeros(4, 16, 16))
     with pytest.raises(UsageError, match="int64"):
         Reader(INPUTS).array(torch.zeros(3, 16, 16).long())
+
+
+def test_what_holds_no_image_is_told_and_nothing_is_written_to() -> None:
+    reader = Reader(INPUTS)
+    for wrong in (np.zeros((0, 16, 16, 3), np.uint8), torch.zeros(0, 3, 16, 16)):
+        with pytest.raises(UsageError, match="holds no image"):
+            reader.array(wrong)
+    for wrong in (np.array(["a"]), None):
+        with pytest.raises(UsageError, match="is no image"):
+            reader.array(wrong)
+    held = IMAGE.permute(1, 2, 0).numpy().copy()
+    held.flags.writeable = False  # as numpy gives a Pillow image: torch would warn
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.equal(reader.array(held)[0], validation(IMAGE))
 
 
 def test_a_pipeline_of_ones_own_is_asked_for_again() -> None:

@@ -70,7 +70,7 @@ def test_code_runs_only_where_it_is_asked_for(tmp_path: Path) -> None:
     file = checkpoints.save(net, tmp_path / "w.safetensors", told)
     with pytest.raises(UsageError, match=r"--model net\.py:build"):
         opened(file)
-    asked = Asked(plan=Plan("net.py:build"), build=lambda _: nn.Linear(2, 2))
+    asked = Asked(plan=Plan("net.py:build"), build=lambda *_: nn.Linear(2, 2))
     assert torch.equal(opened(file, asked).net.weight, net.weight)
 
 
