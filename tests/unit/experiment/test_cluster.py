@@ -12,16 +12,12 @@ distributed = pytest.importorskip("distributed", reason="needs dask.distributed 
 
 @pytest.fixture
 def cluster() -> Iterator[Any]:
-    """A client of two workers with one thread each, in this process."""
+    """A client of two worker processes with one thread each."""
     with (
         distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=False,
-            dashboard_address=None,
-            host="127.0.0.1",
+            n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
         ) as made,
-        distributed.Client(made) as client,
+        made.get_client() as client,
     ):
         yield client
 
