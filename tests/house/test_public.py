@@ -57,9 +57,10 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         _ = undertow.no_such_name
 
 
-def test_the_code_of_the_readme_runs(root: Path, python: Callable[..., str]) -> None:
-    text = (root / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/repair.md"])
+def test_the_code_of_a_page_runs(page: str, root: Path, python: Callable[..., str]) -> None:
+    text = (root / page).read_text(encoding="utf-8")
     fences = re.findall(r"^```python run\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    assert fences, "README.md shows no ```python run"
+    assert fences, f"{page} shows no ```python run"
     for code in fences:
         python("-c", code)

@@ -47,6 +47,7 @@ class AutoFix:
         tell: is told what is being done.
         budget_s: seconds a repair may take.
         data: for a training whose data were given as objects.
+        again: is told that a remedy was applied, before the training goes on.
     """
 
     mode: str = "off"
@@ -54,6 +55,7 @@ class AutoFix:
     tell: Callable[[str], None] = lambda _: None
     budget_s: float = 300.0
     data: Arrays | None = None
+    again: Callable[[], object] = lambda: None
 
 
 def fixing(
@@ -90,7 +92,10 @@ def fixing(
         if not stop.found or len(applied) >= MOST:
             return run
         seen |= set(stop.found)
-        job = _again(job, how, _answer(job, how, stop, applied, len(run.metrics)))
+        answer = _answer(job, how, stop, applied, len(run.metrics))
+        if answer.plan is not None:
+            how.again()
+        job = _again(job, how, answer)
 
 
 def asked(question: str) -> bool:

@@ -73,6 +73,10 @@ class Live:
         names = ", ".join(f"{s.id} {s.name}" for s in report.symptoms)
         self._words["health"] = names or report.mechanism
 
+    def anew(self) -> None:
+        """What was found has been answered: the training goes on, and is watched again."""
+        self._loss, self._words["health"] = None, "watching"
+
     def _text(self) -> str:
         loss = "" if self._loss is None else f"loss {self._loss:.4g}"
         return "  ".join(w for w in (loss, self._words["held"], self._words["health"]) if w)

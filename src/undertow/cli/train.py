@@ -210,8 +210,9 @@ def _train(words: dict[str, Any], typed: dict[str, Any], ranks: Any) -> int:
     still = words["quiet"] or words["json"] or not ranks.first
     if not still:
         _begins(job)
-    how = AutoFix(words["auto_fix"], asked, warned, words["auto_fix_budget_s"])
     with Live(job.total, job.epoch, quiet=still) as live:
+        budget = words["auto_fix_budget_s"]
+        how = AutoFix(words["auto_fix"], asked, warned, budget, again=live.anew)
         options = o.typed(words)
         done = fixing(job, how, live.step, live.finding, options)
     if not ranks.first:

@@ -21,7 +21,7 @@ from undertow.nn.threads import single_threaded
 from undertow.preflight import guarded, measure
 from undertow.remedies.rank import PAIR, decoy, further
 
-MOST = 5  # single remedies trained
+MOST = 5  # single remedies trained that the pre-flight lets pass
 PAIRS = 3  # pairs of them after that
 PROBE_STEPS = 50
 CONTROL = "control"
@@ -87,8 +87,8 @@ def repair(
 ) -> Repair:
     """Try ranked remedies by pre-flight, then by paired training; keep the cheapest that is shown.
 
-    At most five singles are trained: those the pre-flight lets pass first, then those it does not;
-    then pairs.
+    At most five singles that the pre-flight lets pass are trained, then at most three such pairs;
+    of those it does not let pass as many as are left of eight in all.
 
     Args:
         source: what trains now; it is never changed.
@@ -159,13 +159,20 @@ class _Tries:
         self._waiting: list[tuple[Remedy, str]] = []
 
     def all(self, remedies: Sequence[Remedy], more: Sequence[Remedy]) -> None:
-        """Singles the pre-flight passes, singles it does not, pairs; until one repairs."""
+        """Singles the pre-flight passes, pairs it passes, then those held back; until one repairs.
+
+        A batch that is still not learned with a change says little for training it at length: a
+        pair with which it is comes before.
+        """
         pairs = [r for r in (*remedies, *more) if PAIR in r.name]
         singles = [r for r in (*remedies, *more) if PAIR not in r.name]
         ahead = [r for r in remedies if r in singles or r in pairs]
-        done = self._some(ahead, MOST) or self._held(MOST)
-        done = done or self._some([r for r in singles if r not in ahead], MOST)
-        if not done and not self._some([r for r in pairs if r not in ahead], MOST + PAIRS):
+        later = [r for r in singles if r not in ahead]
+        done = self._some(ahead, MOST) or self._some(later, MOST)
+        if not done:
+            far = len(self.tried) + PAIRS
+            done = self._some([r for r in pairs if r not in ahead], far)
+        if not done:
             self._held(MOST + PAIRS)
         self.skipped += [f"{remedy.name}: {why}" for remedy, why in self._waiting]
 

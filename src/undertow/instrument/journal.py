@@ -64,7 +64,7 @@ class Journal:
         self.metrics = [m for m in before.metrics if m.step < start]
         self.snapshots = [s for s in before.snapshots if s.step < start]
         self.held = [h for h in before.held if h.step <= start]
-        self._first = {y.path: y for y in before.layers}
+        self._first = {y.path: y for y in before.layers} if start > 0 else {}  # 0: a net of its own
 
     def as_first_seen(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
         """The rows with the start statistics of a run that goes on, not those of its resume."""

@@ -18,6 +18,7 @@ from undertow.core.plan import Choices, Edit, Plan, TrainChoices
 from undertow.core.run import Run
 from undertow.core.verdict import Verdict
 from undertow.data import load
+from undertow.record.store import read_run
 from undertow.train import checkpoint
 
 DATA = load("synthetic:1x4x4:3").take(torch.arange(200))
@@ -75,8 +76,12 @@ def test_a_change_of_the_net_starts_again_and_stands_in_plan_and_events(
     tmp_path: Path, shown: Any
 ) -> None:
     shown("repaired")
-    run = ran(tmp_path / "run", AutoFix("on", data=DATA))
+    again: list[int] = []
+    how = AutoFix("on", data=DATA, again=lambda: again.append(1))
+    run = ran(tmp_path / "run", how)
     (event,) = remedies(tmp_path / "run")
+    assert again == [1]
+    assert {y.norm for y in read_run(tmp_path / "run").layers if y.role == "hidden"} == {"batch"}
     assert (event["remedy"], event["from_step"], event["verdict"]) == ("batch-norm", 0, "repaired")
     assert "vanishing-gradient" in event["found"]
     assert asked(tmp_path / "run")["choices"]["norm"] == "batch"
@@ -122,7 +127,9 @@ def test_a_resume_goes_on_exactly(tmp_path: Path, shown: Any) -> None:
 def test_what_was_not_shown_changes_nothing(tmp_path: Path, shown: Any) -> None:
     shown("not-shown")
     told: list[str] = []
-    run = ran(tmp_path / "run", AutoFix("on", tell=told.append, data=DATA))
+    how = AutoFix("on", tell=told.append, data=DATA, again=lambda: told.append("again"))
+    run = ran(tmp_path / "run", how)
+    assert "again" not in told
     plain = fixing(sick(tmp_path / "plain"), AutoFix())
     assert [m.loss for m in run.metrics] == losses(plain)
     assert remedies(tmp_path / "run")[0]["remedy"] is None

@@ -14,9 +14,17 @@ from torch import nn, optim
 import undertow as ut
 from undertow.api.repair import Fix
 from undertow.core.errors import UsageError
+from undertow.core.finding import Remedy
+from undertow.core.plan import TrainChoices
 from undertow.core.verdict import Verdict
 from undertow.data import load
+from undertow.experiment import repair as engine
+from undertow.experiment.effect import Arms
 from undertow.experiment.executor import one_thread
+from undertow.experiment.pair import Source
+from undertow.experiment.trials import Trials
+from undertow.preflight import Deadline
+from undertow.remedies.rank import BY_NAME, pair
 
 DATA = load("synthetic:1x4x4:3").take(torch.arange(240))
 SGD = partial(optim.SGD, lr=0.05, momentum=0.9)
@@ -246,3 +254,29 @@ def test_a_softmax_over_one_unit_is_given_an_output_a_class() -> None:
     fix = repaired(squashed)
     assert (fix.verdict.word, fix.verdict.remedy) == ("repaired", "fix-head")
     assert fix.model(DATA.x[:2]).shape == (2, 3)
+
+
+def test_a_pair_that_learns_the_batch_comes_before_singles_that_do_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    passes = {"batch-norm", "he-init + lower-lr"}
+    trained: list[str] = []
+
+    def filtered(tries: Any, remedy: Remedy) -> str | None:
+        return None if remedy.name in passes else "pre-flight still finds exploding"
+
+    def train(tries: Any, remedy: Remedy) -> bool:
+        trained.append(remedy.name)
+        tries.tried.append((remedy, None))
+        return remedy.name == "lower-lr"
+
+    monkeypatch.setattr(engine._Tries, "_filtered", filtered)
+    monkeypatch.setattr(engine._Tries, "_train", train)
+    trials = Trials(DATA, None, 1, (0, 1, 2), Deadline(60))
+    tries = engine._Tries(Source(None, TrainChoices()), trials, Arms((), ()), ("decoy", ()))
+    both = pair(BY_NAME["he-init"], BY_NAME["lower-lr"])
+    tries.all(
+        [BY_NAME[w] for w in ("he-init", "batch-norm", "clip-norm")], [both, BY_NAME["lower-lr"]]
+    )
+    assert trained == ["batch-norm", "he-init + lower-lr", "he-init", "clip-norm", "lower-lr"]
+    assert tries.skipped == []
