@@ -75,6 +75,8 @@ def study(
         UsageError: no such study, fewer than one seed or worker, data without a network, or a
             network that lacks what the study needs.
     """
+    if name not in NAMES:  # told before torch is loaded
+        raise unknown("study", name, NAMES)
     from undertow.studies import engine
 
     if on is None and data is not None:

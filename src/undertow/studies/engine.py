@@ -187,7 +187,8 @@ def _held(study: Study) -> str:
         return ""
     sizes = ", ".join(f"{n} {v}" for n, v in study.hold.sizes)
     chosen = study.hold.choices
-    words = [w for w in (chosen.act, chosen.init, chosen.norm, chosen.skip) if w]
+    words = [w for w in (chosen.act, chosen.init) if w]
+    words += [f"{kind} {w}" for kind, w in (("norm", chosen.norm), ("skip", chosen.skip)) if w]
     return ", ".join(filter(None, (study.hold.model, sizes, *words)))
 
 

@@ -43,8 +43,11 @@ class Cells:
     def __init__(self, folder: Path | None, study: str) -> None:
         self._path = None if folder is None else folder / f"{study}.jsonl"
         self._held: dict[str, dict[str, Any]] = {}
+        self._lead = ""
         if self._path is not None and self._path.is_file():
-            for line in self._path.read_text(encoding="utf-8").splitlines():
+            text = self._path.read_text(encoding="utf-8")
+            self._lead = "" if text.endswith("\n") or not text else "\n"  # behind a line cut short
+            for line in text.splitlines():
                 self._take(line)
 
     def _take(self, line: str) -> None:
@@ -70,7 +73,8 @@ class Cells:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"key": name, "values": _words(values)}) + "\n")
+                file.write(f"{self._lead}{json.dumps({'key': name, 'values': _words(values)})}\n")
+            self._lead = ""
         except OSError as error:
             raise EnvironmentFaultError(f"{self._path} cannot be written: {error}") from error
 

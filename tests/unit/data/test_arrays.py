@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 
 from undertow.core.errors import UsageError
 from undertow.data import arrays as module
@@ -31,6 +32,18 @@ def test_digits_are_those_of_scikit_learn() -> None:
     assert data.y.bincount().tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
     assert data.classes == 10
     assert data.standardise
+    given = load_digits()
+    assert torch.equal(data.x[:].squeeze(1), torch.from_numpy(given.images).float())
+    assert data.y.tolist() == given.target.tolist()
+
+
+def test_digits_without_their_file_are_asked_of_scikit_learn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    other, data = module._digits(), load("digits")
+    assert torch.equal(other.x[:], data.x[:])
+    assert other.y.tolist() == data.y.tolist()
 
 
 def test_synthetic_data_are_a_template_a_class_and_noise() -> None:

@@ -33,6 +33,15 @@ def test_damaged_lines_are_skipped(tmp_path: Path) -> None:
     assert cells.get("x") is None
 
 
+def test_a_cell_kept_behind_a_line_cut_by_a_kill_is_found_again(tmp_path: Path) -> None:
+    (tmp_path / "toy.jsonl").write_text('{"key": "x", "val')
+    cells = Cells(tmp_path, "toy")
+    cells.keep("k", {"a": 1.0})
+    cells.keep("l", {"a": 2.0})
+    again = Cells(tmp_path, "toy")
+    assert (again.get("k"), again.get("l")) == ({"a": 1.0}, {"a": 2.0})
+
+
 def test_without_a_folder_nothing_is_written(tmp_path: Path) -> None:
     cells = Cells(None, "toy")
     cells.keep("k", {"a": 1.0})

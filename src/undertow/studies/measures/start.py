@@ -49,7 +49,12 @@ def measure(model: nn.Module, x: Tensor, y: Tensor) -> Start:
 
 
 def lost(gradient: tuple[float, ...]) -> float:
-    """Decades lost from the last hidden layer to the first; below 0 it grows."""
+    """Decades lost from the last hidden layer to the first; below 0 it grows.
+
+    A gradient that is not finite has outgrown float32, it is not lost.
+    """
+    if not math.isfinite(gradient[-1]) or not math.isfinite(gradient[0]):
+        return -CAP
     return nets.log_ratio(gradient[-1], gradient[0], CAP)
 
 

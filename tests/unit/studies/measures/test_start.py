@@ -52,3 +52,10 @@ def test_a_bias_saturates() -> None:
 )
 def test_log_ratio(a: float, b: float, expected: float) -> None:
     assert nets.log_ratio(a, b, start.CAP) == expected
+
+
+def test_a_gradient_that_is_not_finite_has_grown_and_is_not_lost() -> None:
+    assert start.lost((math.nan, math.nan)) == -start.CAP
+    assert start.lost((math.inf, 1.0)) == -start.CAP
+    assert start.lost((0.0, 1.0)) == start.CAP  # underflow
+    assert start.lost((1e-3, 1.0)) == pytest.approx(3.0)
