@@ -8,6 +8,9 @@ not train; the remedies in the order `check` ranks them are looked up in the cor
 (and trained by its own loop where it never tried them), and the remedy a repair keeps is trained
 in plain torch on seeds the repair never saw. `false`: trials that must not end in "repaired":
 failing nets given a change the corpus saw fail, healthy nets given any change, shuffled labels.
+`ranked`: as `failing` up to the look-up, without the repair: the first three remedies of a check,
+each counted as what a repair does with it (our `relu` draws fitting weights too), beside the nets
+that no single change of the corpus's makes train; a sample by seed over the families.
 `named`: the programs of `sick.py`;
 `toys`: those of `toys.py`. Results are lines of JSON in benchmarks/results; a run goes on
 where it stopped.
@@ -16,6 +19,7 @@ where it stopped.
 import argparse
 import importlib
 import json
+import math
 import random
 import sys
 import time
@@ -32,6 +36,7 @@ import torch
 from torch import nn
 
 RESULTS = Path(__file__).parent / "results"
+CASES: list[Path] = []  # a file of fresh cases, where one was named
 SEEDS, UNSEEN = 3, (101, 102, 103)
 STEPS = 200
 OURS: dict[str, dict[str, Any]] = {  # our remedies that change more than one word of the corpus
@@ -44,6 +49,10 @@ OURS: dict[str, dict[str, Any]] = {  # our remedies that change more than one wo
     "xavier-init": {"init": "xavier"},
     "orthogonal-init": {"init": "orth"},
 }
+SINGLE = (  # the corpus's changes of one factor
+    "lr_good", "lr_x0.1", "lr_x0.01", "lr_x0.001", "lr_x10", "lr_x100", "init", "act_relu", "leak",
+    "norm_batch", "skip", "depth3", "bias0", "input_std", "clip", "adam",
+)  # fmt: skip
 SAME = {"clip": "clip-norm", "bias0": "reset-bias"}  # the corpus's change is ours to the letter
 
 
@@ -200,7 +209,7 @@ def failing(folder: str, n: int) -> Iterator[tuple[str, Callable[[], dict[str, A
 
 
 def _cases(folder: str, outcome: str) -> list[dict[str, Any]]:
-    text = (Path(folder) / "cases.jsonl").read_text()
+    text = (CASES[0] if CASES else Path(folder) / "cases.jsonl").read_text()
     cases = map(json.loads, text.splitlines())
     return [c for c in cases if c["robust"] and c["outcome"] == outcome]
 
@@ -264,6 +273,40 @@ def _failing(case: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def ranked(folder: str, n: int) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
+    """Failing nets, as many of each family as there are of the rarest until n are drawn."""
+    cases = _cases(folder, "untrainable")
+    random.Random(0).shuffle(cases)
+    turns: dict[str, int] = {}
+    order = [(turns.setdefault(c["family"], 0), c) for c in cases if _turn(turns, c["family"])]
+    for _, case in sorted(order, key=lambda pair: pair[0])[:n]:
+        yield case["id"], partial(_ranked, case)
+
+
+def _turn(turns: dict[str, int], family: str) -> bool:
+    turns[family] = turns.get(family, -1) + 1
+    return True
+
+
+def _ranked(case: dict[str, Any]) -> dict[str, Any]:
+    import undertow as ut
+    from truth import WORDS
+
+    made = importlib.import_module("build").build(case["config"])
+    report = ut.check(
+        made.model, made.probe, made.loss_fn, optimizer=made.optimizer, clip_norm=made.clip
+    )
+    first = [r.name for r in report.remedies[:3]]
+    return {
+        "family": case["family"],
+        "primary": case["primary"],
+        "mechanism": report.mechanism,
+        "first": first,
+        "works": [_works(case, name, WORDS.get(name)) for name in first],
+        "single": any(case["fixes"].get(w) for w in SINGLE),
+    }
+
+
 def _works(case: dict[str, Any], name: str, word: str | None) -> bool:
     """Whether a remedy made the corpus's own training succeed, or does when it is run now."""
     if name in OURS:
@@ -306,7 +349,7 @@ def _given(case: dict[str, Any], word: str, shuffle: int | None) -> dict[str, An
     remedy = remedy_of(word)
     if word == "lower-lr":
         remedy = replace(remedy, change=(Edit("lr", source.choices.lr * 0.1),))
-    trials = Trials(train, held, STEPS, tuple(range(SEEDS)), Deadline(600), Here())
+    trials = Trials(train, held, STEPS, tuple(range(SEEDS)), Deadline(math.inf), Here())
     arms = (("control", ()), (word, remedy.change), ("decoy: l2", (Edit("l2", 1e-4),)))
     control, treated, decoy = trained(trials, source, *arms)
     said = verdict(Arms(control, treated, decoy), word, remedy.change)
@@ -323,6 +366,17 @@ def table(part: str, lines: list[dict[str, Any]]) -> str:
 
     if part == "false":
         return share('false "repaired"', [v["word"] == "repaired" for v in lines])
+    if part.startswith("ranked"):
+        alone = [v for v in lines if v["single"] or any(v["works"])]
+        return "\n".join(
+            (
+                share("first remedy works", [v["works"][:1] == [True] for v in lines]),
+                share("one of three works", [any(v["works"]) for v in lines]),
+                share("a single change works at all", [v in alone for v in lines]),
+                share("of those: first remedy works", [v["works"][:1] == [True] for v in alone]),
+                share("of those: one of three works", [any(v["works"]) for v in alone]),
+            )
+        )
     if part == "failing":
         cured = [v for v in lines if v["word"] == "repaired"]
         return "\n".join(
@@ -350,16 +404,19 @@ def main() -> None:
     """Run a part as far as the time allows; print its table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", default="")
-    parser.add_argument("--part", choices=("failing", "false", "named", "toys"), default="failing")
+    parser.add_argument("--part", choices=("failing", "ranked", "false", "named", "toys"), default="failing")
     parser.add_argument("--n", type=int, default=24)
     parser.add_argument("--seconds", type=float, default=1200)
+    parser.add_argument("--cases", default="", help="fresh cases in place of the folder's own")
     parser.add_argument("--only", default="", help="programs whose names hold one of these, by |")
     parser.add_argument("--budget", type=float, default=240, help="seconds of one repair")
     args = parser.parse_args()
     sys.path.insert(0, args.folder)
     torch.set_num_threads(1)
+    CASES.extend([Path(args.cases)] if args.cases else [])
     jobs = {
         "failing": lambda: failing(args.folder, args.n),
+        "ranked": lambda: ranked(args.folder, args.n),
         "false": lambda: false(args.folder, args.n),
         "named": lambda: named(args.budget),
         "toys": lambda: toys(args.budget),

@@ -44,7 +44,8 @@ def prove(
     Args:
         build_a: returns a fresh network; takes nothing or a seed.
         build_b: likewise.
-        data: (x, y) tensors, an iterable of such batches (read into memory), or a path or name.
+        data: (x, y) tensors, trained on in batches of 64; an iterable of such batches (read into
+            memory), in batches as large as the first; or a path or name.
         loss: a loss word or callable(outputs, targets); None as in `check`.
         step: (net, batch) -> scalar loss, in place of forward and loss; then data may be batches
             of any structure.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -110,7 +110,8 @@ def repair(
 
     Args:
         build: returns a fresh network; takes nothing or a seed.
-        data: (x, y) tensors, an iterable of such batches (read into memory), or a path or name.
+        data: (x, y) tensors, trained on in batches of 64; an iterable of such batches (read into
+            memory), in batches as large as the first; or a path or name.
         loss: a loss word or callable(outputs, targets); None as in `check`.
         step: (net, batch) -> scalar loss, in place of forward and loss; for training and for the
             held-back loss alike.
@@ -158,7 +159,9 @@ def parts(data: object, validation: object, *, whole: bool = False) -> tuple[Arr
 
 def _read(name: str, data: object, whole: bool) -> tuple[Arrays, int]:
     if not whole:
-        return as_arrays(name, data), BATCH
+        data = data if _one(data) else list(cast("Iterable[Any]", data))
+        several = isinstance(data, list) and len(data) > 1 and all(map(_is_pair, data))
+        return as_arrays(name, data), len(data[0][0]) if several else BATCH
     if isinstance(data, Mapping) or _is_pair(data):
         held: list[Any] = [data]
     elif isinstance(data, Iterable):
@@ -346,12 +349,20 @@ def as_arrays(name: str, data: object) -> Arrays:
     x = torch.cat([p[0] for p in pairs])
     x = x if x.dtype in (torch.int32, torch.int64) else x.float()  # whole numbers are tokens
     y = torch.cat([p[1] for p in pairs])
+    if not len(x):
+        raise UsageError(f"{name} has no samples; give more")
     if len(x) != len(y):
         raise UsageError(f"{name} has {len(x)} inputs and {len(y)} targets; give one a sample")
     if x.is_floating_point():
         finite(name, x)
     whole = not torch.is_floating_point(y)
     return Arrays(name, x, y, int(y.max()) + 1 if whole else 0, False)
+
+
+def _one(data: object) -> bool:
+    """Whether data are no iterable of batches."""
+    named = isinstance(data, Arrays | str | PathLike)
+    return named or _is_pair(data) or not isinstance(data, Iterable)
 
 
 def _is_pair(value: object) -> bool:

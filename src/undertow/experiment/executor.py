@@ -22,6 +22,7 @@ from typing import Any, Generic, TypeVar
 import torch
 
 from undertow.core.verdict import LATE
+from undertow.nn.memory import short_of_memory
 from undertow.nn.threads import single_threaded
 
 T = TypeVar("T")
@@ -245,10 +246,3 @@ def said(error: Exception) -> str:
     if short_of_memory(error):
         return f"out of memory: train on fewer or smaller samples a batch ({text})"
     return text
-
-
-def short_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory was asked for and not given."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(
-        error
-    )

@@ -21,7 +21,7 @@ from undertow.core.verdict import Trial
 from undertow.data.arrays import Arrays
 from undertow.data.split import standardised
 from undertow.diagnosis.engine import diagnose
-from undertow.experiment.executor import run_all, short_of_memory
+from undertow.experiment.executor import run_all
 from undertow.experiment.lesson import LIKE, Lesson
 from undertow.experiment.memory import Memory
 from undertow.instrument.probe import Probe
@@ -29,6 +29,7 @@ from undertow.instrument.watch import Watch
 from undertow.models.start import started, starts_by
 from undertow.nn import surgery
 from undertow.nn.copying import copied
+from undertow.nn.memory import short_of_memory
 from undertow.nn.optimizer import Factory, facts, from_choices
 from undertow.nn.threads import single_threaded
 from undertow.preflight.case import Step, guarded

@@ -9,7 +9,7 @@ from torch import Tensor, nn, optim
 
 from undertow.core.codec import decode, encode
 from undertow.core.derive import learned, line_at, line_best
-from undertow.core.errors import UndertowError, UsageError
+from undertow.core.errors import EnvironmentFaultError, UndertowError, UsageError
 from undertow.core.finding import Symptom
 from undertow.core.record import CUT, OptimizerFacts, Record, Scalars
 from undertow.instrument.constant import const_loss
@@ -17,6 +17,7 @@ from undertow.instrument.lossfn import Called, LossMode, leads_to
 from undertow.instrument.probe import Probe
 from undertow.nn import optimizer as optimizers
 from undertow.nn.loss import word_of
+from undertow.nn.memory import short_of_memory
 from undertow.preflight import static, tiers
 from undertow.preflight.case import Case, Deadline
 from undertow.preflight.gap import eval_gap
@@ -120,12 +121,17 @@ def _loss(case: Case, net: nn.Module) -> Tensor:
     return loss
 
 
-def _failed(case: Case, where: str, error: Exception) -> UsageError:
+def _failed(case: Case, where: str, error: Exception) -> UndertowError:
     shapes = ""
     if case.pair is not None:
         x, y = case.pair
         shapes = f" on x {tuple(x.shape)} {x.dtype}, y {tuple(y.shape)} {y.dtype}"
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if short_of_memory(error):
+        return EnvironmentFaultError(
+            f"{case.source} runs out of memory in its {where}{shapes}: {type(error).__name__}: "
+            f"{first}; give batches of fewer or smaller samples"
+        )
     return UsageError(
         f"{case.source} fails in its {where}{shapes}: {type(error).__name__}: {first}; "
         "give data of the shape it takes"

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 import undertow as ut
+from undertow.api.repair import parts
 from undertow.api.trials import factory
-from undertow.core.errors import UsageError
+from undertow.core.errors import EnvironmentFaultError, UsageError
 
 X = torch.randn(60, 6, generator=torch.Generator().manual_seed(0))
 Y = (X[:, 0] > 0).long()
@@ -60,6 +62,8 @@ def test_numbers_and_parts_that_are_none(given: dict[str, Any], says: str) -> No
     [
         ((torch.randn(50, 7), Y[:50]), "does not take inputs of 7"),
         ((X, Y[:50]), "60 inputs and 50 targets"),
+        ((X[:0], Y[:0]), "data has no samples"),
+        ((X[:2], Y[:2]), "2 samples leaves a part empty"),
         ("digits", "does not take inputs of 1x8x8"),
         ("nowhere.npz", "does not exist"),
     ],
@@ -67,6 +71,34 @@ def test_numbers_and_parts_that_are_none(given: dict[str, Any], says: str) -> No
 def test_data_that_do_not_fit(data: Any, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         ut.repair(net, data)
+
+
+class Hungry(nn.Module):
+    """Takes so much memory in training that a batch of more than 16 is refused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits."""
+        if self.training and len(x) > 16:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        logits: torch.Tensor = self.layer(x)
+        return logits
+
+
+def test_out_of_memory_says_what_to_do_and_that_helps() -> None:
+    with pytest.raises(EnvironmentFaultError, match="out of memory.*fewer or smaller samples"):
+        ut.repair(lambda: Hungry(), (X, Y))
+    few = zip(X.split(16), Y.split(16), strict=True)
+    fix = ut.repair(lambda: Hungry(), few, steps=5, budget_s=60)
+    assert {t.fault for t in fix.verdict.trials} == {""}
+
+
+def test_batches_are_as_large_as_those_given() -> None:
+    loader = DataLoader(TensorDataset(X, Y), batch_size=10)
+    assert [parts(d, 0.2)[2] for d in ((X, Y), loader, [(X, Y)], iter(loader))] == [64, 10, 64, 10]
 
 
 def test_named_data_are_loaded() -> None:
