@@ -404,7 +404,9 @@ def main() -> None:
     """Run a part as far as the time allows; print its table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", default="")
-    parser.add_argument("--part", choices=("failing", "ranked", "false", "named", "toys"), default="failing")
+    parser.add_argument(
+        "--part", choices=("failing", "ranked", "false", "named", "toys"), default="failing"
+    )
     parser.add_argument("--n", type=int, default=24)
     parser.add_argument("--seconds", type=float, default=1200)
     parser.add_argument("--cases", default="", help="fresh cases in place of the folder's own")

@@ -2,9 +2,10 @@
 
 import warnings
 from functools import cache
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from undertow.core.errors import UsageError, unknown
@@ -31,7 +32,9 @@ NEEDS = {  # field of an edit -> what it needs that a network alone has not
 WHERE = "repair and train make this change"
 
 
-def apply(net: nn.Module, remedy: str | Remedy) -> nn.Module:
+def apply(
+    net: nn.Module, remedy: str | Remedy, *, data: Tensor | tuple[Tensor, Any] | None = None
+) -> nn.Module:
     """A changed copy of a network; weights that the remedy does not draw again are kept.
 
     Where a change of several cannot be made at some place, a warning names the place.
@@ -40,6 +43,9 @@ def apply(net: nn.Module, remedy: str | Remedy) -> nn.Module:
         net: any module; never changed itself. Its layers are taken in order of registration, and
             where a change depends on what they put out, on standard normal inputs.
         remedy: a word, or a remedy of a report.
+        data: inputs, or (inputs, targets), of a net that has learned: in place of the standard
+            normal ones, and a norm then starts as the identity on them. Without it a norm starts
+            anew, which is right for a net that is to be trained from its start.
 
     Raises:
         UsageError: an unknown word; a remedy that changes the training and not the net, which
@@ -56,7 +62,10 @@ def apply(net: nn.Module, remedy: str | Remedy) -> nn.Module:
         needs = NEEDS.get(first.field, "more than a network") if first else "more than a network"
         raise UsageError(f"{chosen.name} changes {fields} and needs {needs}; {WHERE}")
     rows = layout(copied(net))  # looking at a parametrised weight may change its buffers
-    return edited(net, own, rows, run=_run(net), tell=_warn)
+    x = data[0] if isinstance(data, tuple | list) else data
+    if x is not None and not isinstance(x, Tensor):
+        raise UsageError(f"data of type {type(x).__name__} are no inputs; give a tensor")
+    return edited(net, own, rows, run=_run(net, x), tell=_warn, keep=x is not None)
 
 
 def _can_be_changed(net: object) -> None:
@@ -71,8 +80,8 @@ def _can_be_changed(net: object) -> None:
         )
 
 
-def _run(net: nn.Module) -> Run:
-    made = cache(lambda: noise(copied(net)))
+def _run(net: nn.Module, x: Tensor | None) -> Run:
+    made = cache(lambda: noise(copied(net)) if x is None else x)
 
     @torch.no_grad()
     def run(changed: nn.Module) -> object:

@@ -159,9 +159,11 @@ def parts(data: object, validation: object, *, whole: bool = False) -> tuple[Arr
 
 def _read(name: str, data: object, whole: bool) -> tuple[Arrays, int]:
     if not whole:
-        data = data if _one(data) else list(cast("Iterable[Any]", data))
-        several = isinstance(data, list) and len(data) > 1 and all(map(_is_pair, data))
-        return as_arrays(name, data), len(data[0][0]) if several else BATCH
+        if _one(data):
+            return as_arrays(name, data), BATCH
+        each = list(cast("Iterable[Any]", data))
+        several = len(each) > 1 and all(map(_is_pair, each))
+        return as_arrays(name, each), len(each[0][0]) if several else BATCH
     if isinstance(data, Mapping) or _is_pair(data):
         held: list[Any] = [data]
     elif isinstance(data, Iterable):

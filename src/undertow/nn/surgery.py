@@ -20,6 +20,7 @@ from undertow.nn.blocks import add_skip, shape_preserving, skipped
 from undertow.nn.copying import copied
 from undertow.nn.ending import end_with
 from undertow.nn.functional import Swap
+from undertow.nn.identity_norm import moments, start_as_identity
 from undertow.nn.init import WEIGHTED, initialise, lsuv
 from undertow.nn.layout import put
 from undertow.nn.norm import Normed, after
@@ -42,6 +43,7 @@ class _Site:
     run: Run | None
     seed: int
     tell: Tell
+    keep: bool = False
 
     def running(self, field: str) -> Run:
         if self.run is None:
@@ -56,6 +58,7 @@ def edited(
     seed: int = 0,
     run: Run | None = None,
     tell: Tell = lambda _: None,
+    keep: bool = False,
 ) -> nn.Module:
     """A changed copy of any module; weights not touched by an edit are kept.
 
@@ -66,11 +69,13 @@ def edited(
         seed: of the re-drawn weights.
         run: one forward pass on real inputs, for skips, LSUV and dead units.
         tell: is told each place where a change was not possible.
+        keep: a norm starts as the identity on what `run` shows it, for a net that has learned;
+            else anew, for one to be trained from its start, which is what the norm is to change.
 
     Raises:
         UsageError: an edit that is not of a module, or no place for it.
     """
-    site = _Site(copied(net), layers, run, seed, tell)
+    site = _Site(copied(net), layers, run, seed, tell, keep)
     for e in sorted(edits, key=lambda e: POSSIBLE.index(e.field) if e.field in POSSIBLE else 0):
         made = EDITS.get(e.field)
         if made is None:
@@ -88,7 +93,13 @@ def _act(site: _Site, value: Value) -> None:
 
 
 def _norm(site: _Site, value: Value) -> None:
+    paths = [y.path for y in site.layers if y.role == "hidden" and "#" not in y.path]
+    before = moments(site.net, paths, site.running("norm")) if site.keep else {}
     _insert_norms(site.net, str(value), site.layers, site.tell)
+    for path, measured in before.items():
+        made = site.net.get_submodule(path)
+        if isinstance(made, Normed):
+            start_as_identity(made[1], measured)
 
 
 def _init(site: _Site, value: Value) -> None:

@@ -109,3 +109,29 @@ def test_parametrised_nets_are_left_as_they_are_and_take_norms() -> None:
 def test_what_cannot_be_changed_says_so(net: Any, remedy: Any, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         ut.apply(net, remedy)
+
+
+def pictures() -> nn.Module:
+    torch.manual_seed(1)
+    convs = (nn.Conv2d(2, 6, 3, padding=1), nn.ReLU(), nn.Conv2d(6, 5, 3), nn.ReLU())
+    return nn.Sequential(*convs, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 3))
+
+
+@pytest.mark.parametrize(("net", "shape"), [(sick(), (32, 4)), (pictures(), (16, 2, 6, 6))])
+@pytest.mark.parametrize("train", [True, False], ids=["training", "evaluation"])
+def test_with_data_a_norm_keeps_the_function(
+    net: nn.Module, shape: tuple[int, ...], train: bool
+) -> None:
+    x = 3 * torch.randn(shape, generator=torch.Generator().manual_seed(1)) + 1
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    kept, anew = ut.apply(net, "batch-norm", data=(x, None)), ut.apply(net, "batch-norm")
+    assert sum(isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d) for m in kept.modules()) == 2
+    wanted = net.train(train)(x)
+    assert torch.allclose(kept.train(train)(x), wanted, atol=1e-5)
+    assert not torch.allclose(anew.train()(x), wanted, atol=1e-2)
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+
+
+def test_data_that_are_no_inputs_are_refused() -> None:
+    with pytest.raises(UsageError, match="data of type str are no inputs"):
+        ut.apply(sick(), "batch-norm", data="digits")  # type: ignore[arg-type]

@@ -89,7 +89,7 @@ class Hungry(nn.Module):
 
 
 def test_out_of_memory_says_what_to_do_and_that_helps() -> None:
-    with pytest.raises(EnvironmentFaultError, match="out of memory.*fewer or smaller samples"):
+    with pytest.raises(EnvironmentFaultError, match=r"out of memory.*fewer or smaller samples"):
         ut.repair(lambda: Hungry(), (X, Y))
     few = zip(X.split(16), Y.split(16), strict=True)
     fix = ut.repair(lambda: Hungry(), few, steps=5, budget_s=60)
