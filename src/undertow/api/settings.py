@@ -1,6 +1,7 @@
 """The user's own settings: `[tool.undertow]` of the nearest pyproject.toml. No torch."""
 
 import tomllib
+from functools import lru_cache
 from pathlib import Path
 
 from undertow.core.errors import UsageError
@@ -25,9 +26,17 @@ def settings(start: Path | None = None) -> Settings:
     if path is None:
         return PLAIN
     try:
-        held = tomllib.loads(path.read_text(encoding="utf-8"))
+        return _read(path, path.stat().st_mtime_ns)
     except (OSError, ValueError) as error:
+        if isinstance(error, UsageError):
+            raise
         raise UsageError(f"{path} cannot be read: {error}; mend it") from error
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, _: int) -> Settings:
+    """Of a file as it was at a time: a training asks at every verdict."""
+    held = tomllib.loads(path.read_text(encoding="utf-8"))
     table = held.get("tool", {}).get("undertow", {})
     if not isinstance(table, dict):
         raise UsageError(f"{path}: tool.undertow={table!r} is no table; give [tool.undertow]")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -21,8 +21,7 @@ EVEN = 0.5
 CPU = torch.device("cpu")
 
 
-@dataclass(frozen=True, eq=False)
-class Micro:
+class Micro(NamedTuple):
     """One micro-batch: inputs (N, ...), labels (N, ...), and what mixing made of them.
 
     Where mixed, the loss is `share` of that to `y` and the rest of that to `other`.
@@ -34,8 +33,7 @@ class Micro:
     share: float = 1.0
 
 
-@dataclass(frozen=True, eq=False)
-class Group:
+class Group(NamedTuple):
     """The micro-batches of one optimiser step, and the labels of the step on all ranks."""
 
     micro: tuple[Micro, ...]

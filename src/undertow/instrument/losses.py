@@ -22,6 +22,8 @@ VALUES = 2**18  # label values kept at most, where a label is a picture
 
 def number(value: Tensor | float) -> Tensor | float:
     """A loss as a number where that costs nothing, else a copy left on its device."""
+    if isinstance(value, float):
+        return value
     if not isinstance(value, Tensor):
         return float(value)
     held = value.detach()

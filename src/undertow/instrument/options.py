@@ -41,7 +41,8 @@ class Options(TypedDict, total=False):
         start: the step from which the run in the folder goes on; None is a new run.
         tapped: every loss is told by `tap`, as `backward` is called on it (`undertow run`).
         live: shows every step and judgement; None shows nothing.
-        told: the loop calls `loss` after every step, so no other source is listened to.
+        told: the loop calls `loss` after every step taken, with its scalars, so no other source is
+            listened to, and the optimiser, which must be given, is hooked on sampled steps only.
     """
 
     optimizer: Optimizer | Sequence[Optimizer] | None

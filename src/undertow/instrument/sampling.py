@@ -75,6 +75,17 @@ class Sampler:
         self._mark, self._own = began, 0.0
         return snapshot
 
+    @property
+    def sampling(self) -> bool:
+        """Whether the step being taken is sampled."""
+        return self._sampling
+
+    def passed(self, step: int) -> None:
+        """A step that is not sampled is over."""
+        now = self._clock()
+        self._schedule.took(step, now - self._mark)
+        self._mark, self._own = now, 0.0
+
     def stop(self) -> None:
         """Take every hook off."""
         self._stop_hooks()

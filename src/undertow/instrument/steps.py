@@ -40,7 +40,9 @@ class StepHooks:
         self._handles: list[RemovableHandle] = []
 
     def attach(self) -> None:
-        """Put the hooks on the given optimisers, or on all there are."""
+        """Put the hooks on the given optimisers, or on all there are; once."""
+        if self._handles:
+            return
         pre, post = Hook(self._pre), Hook(self._post)
         if self._given:
             for optimizer in self._given:

@@ -70,8 +70,8 @@ def is_near_verdict(step: int) -> bool:
     Where nothing tells the losses they are caught in these: a loss known on sampled steps alone
     (64, 100) is stale by then.
     """
-    near = FIRST if step <= VERDICT else LATER
-    return any(is_verdict(step + k) for k in range(near))
+    ahead = -step % VERDICT  # asked at every step of every training: only hundreds can be verdicts
+    return ahead < (FIRST if step <= VERDICT else LATER) and is_verdict(step + ahead)
 
 
 def _median(values: deque[float]) -> float:

@@ -82,6 +82,7 @@ class Watch:
         self._steps = StepHooks(net, given, self._before, self._after)
         self._depth, self._step, self._bad = 0, start or 0, False
         self._known: Scalars | None = None
+        self._own_loop = bool(given) and options.get("told", False)
         self._open: _Step | None = None
         self._rate: Any = None  # the optimiser's own value, whose rounding is kept
         self._lr: float | None = None
@@ -92,7 +93,8 @@ class Watch:
         self._depth += 1
         if self._depth == 1:
             self._journal.open(self.record)
-            self._steps.attach()
+            if not self._own_loop:
+                self._steps.attach()
             self._losses.attach()
             self._sampler.start()
             with self._guard:
@@ -128,10 +130,20 @@ class Watch:
         Once called, it is the only source of losses; several calls a step are averaged. A loop
         that measures more itself (norms, accuracy) hands it over as `scalars`, after its step.
         """
-        self._known = scalars
         with self._guard:
-            self._take(number(value), labels)
+            if scalars is not None and self._own_loop and self._is_plain:
+                self._pass_by(scalars, labels)
+            else:
+                self._known = scalars
+                self._take(number(value), labels)
         self._findings.deliver()
+
+    def skip(self, step: int) -> None:
+        """A loop of ours left a step out, as a scaler of fp16 does: the next one is `step` + 1."""
+        with self._guard:
+            self._sampler.stop()
+            self._step = step + 1
+            self._prepare()
 
     def validation(self, loss: Tensor | float) -> None:
         """Tell the mean loss on held-back data after the steps so far, by the same criterion.
@@ -209,7 +221,7 @@ class Watch:
             snapshot = self._sampler.after(self._step)
             self._finish()
             self._close_step(snapshot)
-            if not late:
+            if not late and not self._own_loop:  # its own loop tells the loss first
                 self._prepare()
         self._findings.deliver()
 
@@ -220,9 +232,29 @@ class Watch:
             self._finish()
             self._prepare()
 
+    @property
+    def _is_plain(self) -> bool:
+        """Whether the step just taken was not sampled, and none before it waits for its loss."""
+        return self._open is None and not self._sampler.sampling
+
+    def _pass_by(self, scalars: Scalars, labels: Any) -> None:
+        """A step of a loop of ours that was not sampled: all there is to know is in its scalars."""
+        self._step = scalars.step
+        self._losses.tell(scalars.loss or 0.0, labels, waiting=[])
+        self._sampler.passed(self._step)
+        self._step += 1
+        self._keep(as_written(scalars), None)
+        self._prepare()
+
     def _prepare(self) -> None:
         """Put the hooks on that the step about to begin asks for."""
         self._sampler.prepare(self._step)
+        if self._own_loop:
+            if self._sampler.sampling:
+                self._steps.attach()
+            else:
+                self._steps.detach()
+            return
         self._guesses.prepare(self._step)
         if is_near_verdict(self._step):
             self._losses.listen()
@@ -254,16 +286,19 @@ class Watch:
         done, self._open = self._open, None
         scalars, self._known = self._scalars(done), None
         self._losses.last_known = bool(done.losses)
-        self._journal.add(scalars, done.snapshot)
-        if done.snapshot is not None:
+        self._keep(scalars, done.snapshot)
+
+    def _keep(self, scalars: Scalars, snapshot: Snapshot | None) -> None:
+        self._journal.add(scalars, snapshot)
+        if snapshot is not None:
             self._journal.head(self._written())
-            self._journal.units(done.number, self._probe.dead_units())
-        bad = is_bad(scalars, done.snapshot)
+            self._journal.units(scalars.step, self._probe.dead_units())
+        bad = is_bad(scalars, snapshot)
         if self._suspicion.raised(scalars) or bad:
-            self._schedule.suspect(done.number)
+            self._schedule.suspect(scalars.step)
         self._findings.step(scalars, self._head.const_loss)
-        if (bad and not self._bad) or is_verdict(done.number):
-            self._look(done.number)
+        if (bad and not self._bad) or is_verdict(scalars.step):
+            self._look(scalars.step)
         self._bad = self._bad or bad
 
     def _look(self, step: int) -> None:

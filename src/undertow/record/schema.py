@@ -28,6 +28,7 @@ MEASURED_EVENT, EVALUATION_EVENT = "measured", "evaluation"
 SCALARS = tuple(f.name for f in fields(Scalars))
 _cells_of = attrgetter(*SCALARS[1:])
 RARE = ("clipped_norm", "skipped")  # left out of a line where they were not measured
+PLAIN = '{"step":%d,"loss":%.6g,"lr":%.6g,"grad_norm":%.6g,"accuracy":%.6g}'  # nearly every line
 
 
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -94,6 +95,10 @@ def layers_form(layers: Sequence[Layer]) -> dict[str, Any]:
 
 def step_line(scalars: Scalars, snapshot: Snapshot | None) -> str:
     """One line of metrics.jsonl: the scalars, and on sampled steps one list a statistic."""
+    if snapshot is None and scalars.clipped_norm is None and scalars.skipped is None:
+        cells = scalars.loss, scalars.lr, scalars.grad_norm, scalars.accuracy
+        if all(map(_plain, cells)):
+            return PLAIN % (scalars.step, *cells)
     found = [(name, getattr(scalars, name)) for name in SCALARS]
     parts = [f'"{n}":{_text(v)}' for n, v in found if v is not None or n not in RARE]
     if snapshot is not None:
@@ -140,6 +145,10 @@ def _text(value: Cell) -> str:
     if isinstance(value, int):
         return str(value)
     return f"{value:.6g}" if math.isfinite(value) else f'"{value}"'
+
+
+def _plain(value: Cell) -> bool:
+    return type(value) is float and math.isfinite(value)
 
 
 def _number(value: Cell) -> Cell | str:

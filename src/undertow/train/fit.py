@@ -55,9 +55,11 @@ def fit(job: Job, watch: Watch | None, each: Each = lambda _s, _e: None) -> Run:
 
 
 def _how(job: Job, log: Log, held: ExitStack) -> How:
+    total, epoch, asks = job.total, job.epoch, job.choices.schedule == "plateau"
+
     def factor(step: int) -> float:
-        losses = [e.loss for e in log.evaluations]
-        return rate_factor(job.choices, step - log.skipped, job.total, job.epoch, losses)
+        losses = [e.loss for e in log.evaluations] if asks else ()
+        return rate_factor(job.choices, step - log.skipped, total, epoch, losses)
 
     called, thaw = _Called(job), _thaw(job, log, held)
     forward, weight = _forward(job, held, called)
@@ -75,7 +77,7 @@ def _how(job: Job, log: Log, held: ExitStack) -> How:
         apart=job.ranks.apart,
         gather=job.ranks.gather,
         finished=log.average.update if log.average is not None else lambda: None,
-        begin=lambda step: _begin(step, thaw, called),
+        begin=(lambda step: _begin(step, thaw, called)) if thaw else lambda _: None,
     )
 
 
@@ -102,9 +104,7 @@ def _thaw(job: Job, log: Log, held: ExitStack) -> Thaw | None:
     return thaw
 
 
-def _begin(step: int, thaw: Thaw | None, called: _Called) -> None:
-    if thaw is None:
-        return
+def _begin(step: int, thaw: Thaw, called: _Called) -> None:
     if thaw.to(step):
         called.wrap()
     thaw.rate(step)
@@ -130,10 +130,12 @@ def _loop(job: Job, log: Log, each: Each, stop: Stop) -> bool:
 
 def _steps(job: Job, log: Log, each: Each, stop: Stop, how: How) -> bool:
     began = time.monotonic()
-    feed = log.pace.timed(job.feed.groups(log.step, job.total))
+    period, total = job.choices.evaluate_every or job.epoch, job.total
+    feed = log.pace.timed(job.feed.groups(log.step, total))
     for done in walk(job.net, job.optimizer, feed, how, log.step):
         log.took(done)
-        due = _due(job, done.scalars.step + 1)
+        over = done.scalars.step + 1
+        due = over % period == 0 or over == total
         found = log.evaluated() if due and _finite(done) else None
         every = job.limits.checkpoint_every
         if found is None and every and log.step % every == 0 and _finite(done):
@@ -150,10 +152,6 @@ def _steps(job: Job, log: Log, each: Each, stop: Stop, how: How) -> bool:
 
 def _finite(done: Step) -> bool:
     return done.good and math.isfinite(done.scalars.loss or 0.0)
-
-
-def _due(job: Job, done: int) -> bool:
-    return done % (job.choices.evaluate_every or job.epoch) == 0 or done == job.total
 
 
 def _late(began: float, budget_s: float | None) -> bool:

@@ -74,8 +74,11 @@ class Log:
         if scalars.skipped:
             self.skipped += 1
             self._event("skipped-step", {"step": scalars.step})
+            if self.watch is not None:
+                self.watch.skip(scalars.step)
         elif self.watch is not None:
-            self.watch.loss(done.loss, done.y, scalars)
+            loss = done.loss if scalars.loss is None else scalars.loss
+            self.watch.loss(loss, done.y, scalars)
         self._aux.append(done.aux)
         self.clipped += scalars.clipped_norm is not None
         self.pace.took(done.y.shape[0] * self.job.ranks.world)

@@ -86,8 +86,7 @@ class How:
     begin: Callable[[int], None] = lambda _: None
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
+class Step(NamedTuple):
     """One step that was tried: its scalars, its loss with the labels, the parts of the loss."""
 
     scalars: Scalars
