@@ -13,7 +13,9 @@ PROBE: o.Group = {
     "budget": (o.Budget, 60.0),
 }
 Size = Annotated[str | None, typer.Option(help="Random input of this size, as 3x64x64.")]
-OwnData = Annotated[str | None, typer.Option(help="digits, synthetic:CxHxW:CLASSES or .npz.")]
+OwnData = Annotated[
+    str | None, typer.Option(help="A folder, .csv, IDX, CIFAR binary, .npz or digits.")
+]
 
 
 @o.takes(o.NET, o.TRAINING, PROBE)

@@ -20,7 +20,11 @@ Model = Annotated[
     str, typer.Argument(help="A zoo name (undertow models), module:callable or file.py:callable.")
 ]
 Data = Annotated[
-    str, typer.Option(help="digits, synthetic:CxHxW:CLASSES or an .npz file with x and y.")
+    str,
+    typer.Option(
+        help="A folder of class folders, .csv, IDX, CIFAR binary, .npz, digits or"
+        " synthetic:CxHxW:CLASSES."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Machine output on stdout, nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]

@@ -28,7 +28,7 @@ def outlier(record: Record) -> tuple[int, float] | None:
     losses = [m.loss for m in known if m.loss is not None]
     least = SPIKE * min(filter(math.isfinite, losses), default=0.0)
     for i in range(W, len(losses)):
-        if losses[i] <= least:  # no median is smaller: none needs to be taken
+        if -math.inf < losses[i] <= least:  # no median is smaller: none needs to be taken
             continue
         usual, loss = median(losses[i - W : i]), losses[i]
         if _stands_out(loss, usual, losses[0]):
