@@ -202,6 +202,9 @@ THEORY = {  # study, arm, statistic: figure of theory, share it may be off (mean
     ("vanishing", "sigmoid, depth 20", "factor"): (0.236, 0.02),
     ("vanishing", "relu, depth 50", "factor"): (0.7071, 0.02),
     ("vanishing", "identity, depth 50", "factor"): (1.0, 0.02),
+    ("vanishing", "tanh, depth 5", "factor"): (0.857, 0.02),
+    ("vanishing", "tanh, depth 20", "factor"): (0.932, 0.02),
+    ("vanishing", "tanh, depth 50", "factor"): (0.962, 0.02),
     ("init", "relu, he-normal", "factor"): (1.0, 0.02),
     ("init", "relu, xavier-uniform", "factor"): (0.7071, 0.02),
     ("init", "relu, torch", "factor"): (0.4082, 0.02),
@@ -209,11 +212,15 @@ THEORY = {  # study, arm, statistic: figure of theory, share it may be off (mean
     ("init", "sigmoid, he-normal", "factor"): (0.318, 0.02),
     ("init", "sigmoid, normal:0.01", "factor"): (0.04, 0.02),  # .01 √256 / 4
     ("init", "tanh, normal:0.01", "factor"): (0.16, 0.02),
+    ("init", "tanh, torch", "factor"): (0.575, 0.02),
+    ("init", "tanh, he-normal", "factor"): (1.048, 0.02),
     ("exploding", "relu, he x 1.25, depth 30", "factor"): (1.25, 0.02),
     ("exploding", "relu, he x 1.5, depth 30", "factor"): (1.5, 0.02),
     ("exploding", "relu, he x 2, depth 30", "factor"): (2.0, 0.02),
     ("exploding", "identity, orthogonal, depth 30", "factor"): (1.0, 0.001),
     ("batchnorm", "relu, batch norm, he-normal, depth 50", "factor"): (1.2112, 0.01),  # √(π/(π−1))
+    ("batchnorm", "tanh, batch norm, he-normal, depth 50", "factor"): (1.092, 0.01),
+    ("batchnorm", "identity, batch norm, he-normal, depth 50", "factor"): (1.0, 0.01),
     ("anatomy", "VGG-19: multiply-adds", "value"): (19.6e9, 0.005),
     ("anatomy", "VGG-11: multiply-adds", "value"): (7.6e9, 0.005),
     ("parts", "share of inputs with gradient, max pool 2/2", "value"): (0.25, 0.0),
@@ -224,6 +231,21 @@ THEORY = {  # study, arm, statistic: figure of theory, share it may be off (mean
     ("bottleneck", "bottleneck 256-64-64-256: weights", "value"): (69_632, 0.0),
     ("bottleneck", "two 3x3 at 256: weights", "value"): (1_179_648, 0.0),
 }
+
+
+MOMENTS = {  # E f² and E f'² under N(0, 1), to three digits
+    "sigmoid": (0.293, 0.0448), "tanh": (0.394, 0.464), "relu": (0.500, 0.500),
+    "elu": (0.645, 0.668), "selu": (1.000, 1.072), "gelu": (0.425, 0.456), "silu": (0.356, 0.380),
+    "mish": (0.452, 0.479), "softplus": (0.921, 0.293), "hard-swish": (0.332, 0.359),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("act", MOMENTS)
+def test_moments_are_those_of_the_table(act: str) -> None:
+    found = (stored()["activations"].arm(f"E {f} of {act}").number("value") for f in ("f²", "f'²"))
+    for number, wanted in zip(found, MOMENTS[act], strict=True):
+        assert number is not None
+        assert number.mean == pytest.approx(wanted, abs=6e-4)
 
 
 @pytest.mark.parametrize(("study_", "arm", "stat"), THEORY)
