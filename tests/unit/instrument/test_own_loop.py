@@ -11,7 +11,7 @@ from undertow.instrument.schedule import START
 from undertow.instrument.watch import Watch
 from undertow.record.store import read_run
 
-STEPS = 108
+STEPS = 40
 
 
 def trained(watch: Watch, net: nn.Module, optimizer: torch.optim.Optimizer) -> list[int]:
