@@ -281,6 +281,12 @@ def transformer(seed: int) -> nn.Module:
     return Stack(8)
 
 
+def transformer_x4(seed: int) -> nn.Module:
+    """The same with feed-forward weights 4 times torch's."""
+    torch.manual_seed(seed)
+    return Stack(8, gain=4.0)
+
+
 def sgd(lr: float, momentum: float = 0.9) -> Callable[[Iterable[nn.Parameter]], Optimizer]:
     """SGD of a rate."""
     return lambda p: SGD(p, lr=lr, momentum=momentum)
@@ -313,6 +319,7 @@ NAMED: tuple[Sick, ...] = (
     Sick("convolutions with F.relu", functional, small_images, sgd(0.02)),
     Sick("LSTM, gradients explode", lstm, sequences, sgd(3.0)),
     Sick("transformer without norm", transformer, small_images, sgd(0.02)),
+    Sick("transformer without norm, x 4", transformer_x4, small_images, sgd(0.02)),
     Sick("shuffled labels", plain, shuffled, adam(), curable=False),
     Sick("shuffled labels, sigmoid", lambda s: mlp(s, nn.Sigmoid, features=64, width=64, depth=8,
          classes=10), shuffled, sgd(0.05), curable=False),

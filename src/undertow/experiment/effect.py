@@ -135,17 +135,24 @@ def _word(arms: Arms, shown: Effect | None, against: Effect | None) -> tuple[str
 
 
 def promising(arms: Arms) -> bool:
-    """Whether more seeds may show what these do not: treated trains in all, the control not.
+    """Whether more seeds may show what these do not: treated trains in all, the others not.
 
-    A control that trains in some seeds and not in others makes the effect vary more than three
-    seeds can bear.
+    A control or a decoy that trains in some seeds and not in others makes the effect against it
+    vary more than three seeds can bear.
     """
     shown = effect(arms.treated, arms.control, arms.looks)
-    if shown is None or shown.seeds < SEEDS or shown.value >= 0 or shown.high < 0:
+    if shown is None or shown.seeds < SEEDS:
         return False
     best = min(judged(t, False) for t in (*arms.control, *arms.treated, *arms.decoy))
-    alive = [sum(trains(t) and _half_way(t, best) for t in a) for a in (arms.treated, arms.control)]
-    return alive[0] == len(arms.treated) and 2 * alive[1] < len(arms.control)
+
+    def alive(arm: Sequence[Trial]) -> int:
+        return sum(trains(t) and _half_way(t, best) for t in arm)
+
+    against = effect(arms.treated, arms.decoy, arms.looks) if arms.decoy else None
+    rivals = [(e, a) for e, a in ((shown, arms.control), (against, arms.decoy)) if e is not None]
+    unclear = any(e.high >= 0 for e, _ in rivals)
+    better = all(e.value < 0 and 2 * alive(a) < len(a) for e, a in rivals)
+    return unclear and better and alive(arms.treated) == len(arms.treated)
 
 
 def _few(arms: Arms, shown: Effect | None, cut: bool) -> str:

@@ -191,6 +191,23 @@ def test_seeds_are_added_where_the_control_trains_in_some(
     assert promising(arms(control, arm("r", treated))) is more
 
 
+@pytest.mark.parametrize(
+    ("decoy", "more"),
+    [
+        (MIXED, True),
+        (arm("d", (0.3, 0.28, math.inf)), False),  # it mostly trains: no luck
+        (arm("d", (1.0, 1.01, 1.0)), False),  # shown by the first look
+        (arm("d", (0.02, 1.1, 1.1)), True),
+    ],
+)
+def test_seeds_are_added_where_the_decoy_trains_in_some(
+    decoy: tuple[Trial, ...], more: bool
+) -> None:
+    given = arms(arm("c", CONTROL), arm("r", TREATED), decoy)
+    assert promising(given) is more
+    assert (verdict(given, "relu", ()).word == "repaired") is not (more or decoy[1].train == 0.28)
+
+
 def test_a_second_look_has_the_wider_interval_and_says_so() -> None:
     control = arm("c", (math.inf, 0.3, math.inf, 1.0, 0.99, math.inf))
     given = arms(control, arm("r", TREATED * 2), arm("d", (1.0, 1.02, 1.0) * 2))
