@@ -17,10 +17,12 @@ from undertow.api.watched import trained
 from undertow.core.plan import Plan
 from undertow.core.run import Run
 from undertow.data.arrays import Arrays, load
-from undertow.train.fit import Limits
+from undertow.train.fit import Job, Limits
+from undertow.train.loggers import Loggers
 
 __all__ = [
     "Limits",
+    "Loggers",
     "completed",
     "fitted",
     "new_folder",
@@ -60,6 +62,7 @@ def train(
     unfreeze: str | Mapping[int, str] | None = None,
     auto_fix: str = "off",
     auto_fix_budget_s: float = 300.0,
+    loggers: object = None,
     **options: Value,
 ) -> Run:
     """Train a network on data with the watch on.
@@ -96,6 +99,9 @@ def train(
         auto_fix: `off`; `on` stops at a finding, repairs on the training data and goes on with the
             remedy that was proven; `ask` asks before it is applied, on a terminal.
         auto_fix_budget_s: seconds of one such repair.
+        loggers: who else is told at every evaluation: `tensorboard`, `csv` (files in the run
+            folder), `none`, an object with `scalars(step, values)` and `close()`, or several in a
+            list; None is TensorBoard where it is installed. One that raises is dropped.
         options: choices of the model (act, norm, init, skip, depth, width, pool_at) and of the
             training (lr, optimizer, batch, steps, clip_norm, clip_value, l1, l2, schedule, ...);
             for training on from weights also `layer_decay` (rate of a stage over that of the next
@@ -114,13 +120,18 @@ def train(
     options = {"epochs": epochs, **options}
     if resume is not None:
         how = Again(Path(resume), limits, _object(data), accept_data_change)
-        return fixing(resumed(how, _typed({**top, "data": data, **options})), fix)
+        return _told(resumed(how, _typed({**top, "data": data, **options})), fix, loggers)
     arrays = fitted(_loaded(data, strict=strict, transform=transform), model, side)
     plan = _planned(top, options, arrays, classes=classes, variant=variant, side=side)
     plan = completed(plan, options, arrays, validation)
     folder = new_folder(model) if run is None else Path(run)
     job = prepared(source_of(plan, arrays), arrays, validation, seed, folder, limits)
-    return fixing(job, replace(fix, data=arrays if fix.data is not None else None))
+    return _told(job, replace(fix, data=arrays if fix.data is not None else None), loggers)
+
+
+def _told(job: Job, fix: AutoFix, loggers: object) -> Run:
+    with Loggers(loggers, job.folder) as out:
+        return fixing(job, fix, out.each)
 
 
 def _planned(top: dict[str, Any], options: dict[str, Value], data: Arrays, **held: Any) -> Plan:

@@ -145,6 +145,15 @@ LIMITS: o.Group = {
         ],
         False,
     ),
+    "loggers": (
+        Annotated[
+            str | None,
+            typer.Option(
+                help="tensorboard, csv or none; TensorBoard where it is installed unless given."
+            ),
+        ],
+        None,
+    ),
     "workers": (Annotated[int, typer.Option(min=0, help="Processes that read samples.")], 0),
     "strict": (
         Annotated[bool, typer.Option("--strict", help="Stop at the first bad image.")],
@@ -202,6 +211,7 @@ def _train(words: dict[str, Any], typed: dict[str, Any], ranks: Any) -> int:
 
     from undertow.api.auto_fix import AutoFix, asked, fixing, warned
     from undertow.api.diagnose import diagnose
+    from undertow.api.train import Loggers
     from undertow.cli.live import Live
 
     job = replace(_again(words, typed) if words["resume"] else _new(words, typed), ranks=ranks)
@@ -210,11 +220,15 @@ def _train(words: dict[str, Any], typed: dict[str, Any], ranks: Any) -> int:
     still = words["quiet"] or words["json"] or not ranks.first
     if not still:
         _begins(job)
-    with Live(job.total, job.epoch, quiet=still) as live:
+    told = words["loggers"] if ranks.first else "none"
+    with (
+        Live(job.total, job.epoch, quiet=still) as live,
+        Loggers(told, job.folder, live.step) as out,
+    ):
         budget = words["auto_fix_budget_s"]
         how = AutoFix(words["auto_fix"], asked, warned, budget, again=live.anew)
         options = o.typed(words)
-        done = fixing(job, how, live.step, live.finding, options)
+        done = fixing(job, how, out.each, live.finding, options)
     if not ranks.first:
         return INTERRUPTED if done.interrupted else 0
     report = diagnose(done.folder)
