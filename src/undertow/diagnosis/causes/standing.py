@@ -114,7 +114,9 @@ def ranked(record: Record, word: str, causes: Sequence[Cause]) -> tuple[Cause, .
     def key(c: Cause) -> tuple[bool | float, ...]:
         best, suspected = clearing(record, c.name), c.standing != "supported"
         off = best is not None and best.deviates
-        known = CONVENTION.index(c.name) if c.name in CONVENTION else len(CONVENTION)
+        known: float = CONVENTION.index(c.name) if c.name in CONVENTION else len(CONVENTION)
+        if suspected and c.name == "activation" and c.layers:  # flat: no initialisation alone helps
+            known = CONVENTION.index("initialisation") - 0.5
         far = 0.0 if off else -reach(record, c.name)
         sound = c.name == "activation" and not (suspected or c.layers)
         generic, foreign = c.name == GENERIC, c.name not in OWN.get(word, ())

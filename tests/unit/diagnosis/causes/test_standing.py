@@ -118,6 +118,12 @@ def test_among_the_suspected_the_mechanisms_own_factors_lead() -> None:
     assert next(c.name for c in ranked(check(), "lr-high", loose)) == "learning-rate"
 
 
+def test_a_suspected_flat_activation_stands_before_the_initialisation() -> None:
+    record = check(grad_l2=falling(0.2), layers=layers(act="sigmoid", w2=1 / 3))
+    names = [c.name for c in diagnose(record).causes]
+    assert names[:2] == ["activation", "initialisation"]
+
+
 def test_rank_by_convention_among_equals() -> None:
     names = ("depth", "activation", "learning-rate", "initialisation", "input-scale", "bias")
     loose = [Cause(n, (), n, ()) for n in names]
