@@ -27,7 +27,7 @@ from undertow.instrument.probe import Probe
 from undertow.instrument.schedule import START
 from undertow.instrument.watch import Watch
 
-BLOCK, LONG = 10, 250  # steps of a block: of sampled steps; of a run that holds several rows
+BLOCK, ROWS = 10, 4  # steps of a block of sampled steps; rows that a block of a run holds
 
 
 def digits_cnn() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
@@ -120,8 +120,9 @@ def measure(name: str, bench: Bench, rounds: int, *, as_lines: bool) -> None:
         rounds,
     )
     usual = bench.watch()
+    steps = ROWS * usual.gap
     whole = interleave(
-        {"bare": bench.arm(LONG), "control": bench.arm(LONG), "watched": bench.arm(LONG, usual)},
+        {"bare": bench.arm(steps), "control": bench.arm(steps), "watched": bench.arm(steps, usual)},
         max(2, rounds // 5),
     )
     bare = bench.seconds(BLOCK)
