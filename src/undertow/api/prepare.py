@@ -26,12 +26,12 @@ from undertow.nn.optimizer import can_fuse, from_choices
 from undertow.nn.parts import Part
 from undertow.preflight import guarded
 from undertow.train.cached import on_features
+from undertow.train.choices import checked
 from undertow.train.evaluation import evaluating
 from undertow.train.fit import NO_LIMITS, Job, Limits
 from undertow.train.objective import objective, uneven
 from undertow.train.precision import Precision
 from undertow.train.precision import resolve as precision
-from undertow.train.schedule import checked
 from undertow.train.transfer import Freezing, by_part, freezing, wanted
 
 Value = str | int | float | bool | tuple[int, ...] | None

@@ -56,7 +56,13 @@ NET: Group = {
     "width": (_option(int | None, "Channels or units a layer, for mlp and conv."), None),
     "pool_at": (_option(str | None, "Layers followed by a pool, as 4,8 (conv)."), None),
     "variant": (_option(str, "published or paper."), "published"),
-    "classes": (_option(int | None, "Classes of the head; from the data unless given."), None),
+    "classes": (
+        Annotated[
+            int | None,
+            typer.Option(min=1, help="Classes of the head; from the data unless given."),
+        ],
+        None,
+    ),
 }
 TRAINING: Group = {
     "loss": (_option(str | None, "cross-entropy, bce, mse, l1 or huber."), None),

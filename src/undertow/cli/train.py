@@ -134,7 +134,8 @@ LIMITS: o.Group = {
     ),
     "budget_s": (
         Annotated[
-            float | None, typer.Option("--budget-s", help="Stop, resumable, after such seconds.")
+            float | None,
+            typer.Option("--budget-s", min=0, help="Stop, resumable, after such seconds."),
         ],
         None,
     ),
@@ -233,6 +234,8 @@ def _train(words: dict[str, Any], typed: dict[str, Any], ranks: Any) -> int:
         return INTERRUPTED if done.interrupted else 0
     report = diagnose(done.folder)
     _print(done, report, json=words["json"], quiet=words["quiet"])
+    if not still:
+        _ends(done, job)
     if done.interrupted:
         return INTERRUPTED
     return 0 if report.healthy or report.diagnosis.watching else FINDINGS
@@ -271,6 +274,13 @@ def _begins(job: Any) -> None:
         print(f"note       {note}")
     for line in job.schedule:
         print(f"schedule   {line}")
+
+
+def _ends(done: Any, job: Any) -> None:
+    """Say what came up on the way: files that were skipped, why it ended early, what is slow."""
+    for note in done.notes:
+        if note not in job.notes:
+            print(f"note       {note}")
 
 
 def _new(given: dict[str, Any], typed: dict[str, Any]) -> Any:

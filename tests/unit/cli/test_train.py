@@ -57,6 +57,12 @@ def test_quiet_is_one_line(tmp_path: Path) -> None:
     assert found.err == ""
 
 
+def test_what_came_up_on_the_way_is_told_at_the_end(tmp_path: Path) -> None:
+    words = (*DATA, "--steps", "2", "--clip-norm", "1e-6", "--run", str(tmp_path))
+    found = run("train", *NET, *words)
+    assert "\nnote       clipped 2 of 2 steps; raise the limit" in found.out
+
+
 @pytest.mark.slow
 def test_the_default_plan_learns_the_digits(tmp_path: Path) -> None:
     """By nothing but the data: 97 % of the held-back part (98.3 to 99.7 in three seeds)."""
