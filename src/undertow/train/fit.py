@@ -131,6 +131,8 @@ def _loop(job: Job, log: Log, each: Each, stop: Stop) -> bool:
 def _steps(job: Job, log: Log, each: Each, stop: Stop, how: How) -> bool:
     began = time.monotonic()
     period, total = job.choices.evaluate_every or job.epoch, job.total
+    if log.enough:  # a run that had ended early goes on: it had, and takes no step more
+        return False
     feed = log.pace.timed(job.feed.groups(log.step, total))
     for done in walk(job.net, job.optimizer, feed, how, log.step):
         log.took(done)

@@ -237,3 +237,13 @@ def test_metrics_hold_accuracy_and_norm_every_step(tmp_path: Path) -> None:
     one: Scalars = run.metrics[-1]
     assert one.accuracy is not None
     assert one.grad_norm is not None
+
+
+def test_a_run_that_ended_early_takes_no_step_more(tmp_path: Path) -> None:
+    given = {**SMALL, "lr": 1e-30, "patience": 1, "evaluate_every": 2, "steps": 9}
+    run = train("mlp", "synthetic:1x4x4:2", run=tmp_path / "r", **given)
+    assert len(run.metrics) == 4  # the second evaluation is no better
+    again = train(resume=run.folder)
+    assert len(again.metrics) == 4
+    assert checkpoint.load(run.folder)[1]["step"] == 4
+    assert "stopped early: no better evaluation since step 2" in again.notes
