@@ -30,6 +30,7 @@ ROWS = 3  # sampled rows a layer rule must hold in, during training
 HEARD = 0.3  # spread of the last hidden layer: its output depends on the input as it should
 FAR = 100.0  # times the user's rate at which the line probe is best: that rate is too low,
 SLOW = 4e-4  # if the largest update_ratio lies below this as well
+GROUND = 0.6  # of the constant loss: where a single batch does not come by guessing
 CRAWL = 1e-3  # largest update_ratio of steps that cannot bring a late turn
 RAW_RMS = 5.0  # root mean square of features that nobody standardised
 RAW_MAX = 30.0  # largest magnitude of such features
@@ -308,19 +309,30 @@ def stuck(record: Record, step: int) -> bool:
     move, from step 100 on. Where the constant loss is unknown a loss that fell by half counts as
     progress too: a net that has learned does not move any more either. A loss still above the
     constant one moves only if the answers do: from a bad start it falls by itself, and a net that
-    is right may be over-confident. So does one whose steps hardly move any layer, from .9 on.
+    is right may be over-confident. So does one whose steps hardly move any layer, from .9 on. A net
+    with batch norm that stood well below guessing in the last 100 steps swings, and is not stuck.
     """
     if record.kind == "check":
         return learned(record) is False
     if step + 1 < verdict_after(record):
         return False
     share, right = progress(record, step), answers(record, step)
+    if share is not None and share < SURE and _swings(record, step):
+        return False
     if share is not None and share > 1 and right is not None and (not right or share < SURE):
         return not right
     if share is not None and share > GUESSING and right is False and _crawls(record):
         return True
     none = share > GUESSING if share is not None else not _halved(record, step)
     return none and not moving(record, step)
+
+
+def _swings(record: Record, step: int) -> bool:
+    """Whether a net with batch norm had a loss far below the constant one in the last 100 steps."""
+    if not normalised(record) or not record.const_loss:
+        return False
+    late = [loss for at, loss in _points(record.metrics, step, VERDICT) if at > step - VERDICT]
+    return min(late, default=math.inf) < GROUND * record.const_loss
 
 
 def _crawls(record: Record) -> bool:

@@ -337,3 +337,23 @@ def test_a_slow_fall_by_steps_that_move_no_layer_is_no_progress(
     metrics = tuple(replace(m, accuracy=right) for m in record.metrics)
     facts = replace(record.input, classes=CLASSES)
     assert stuck(replace(record, metrics=metrics, input=facts), 99) is gate
+
+
+@pytest.mark.parametrize(
+    ("norm", "low", "end", "gate"),
+    [
+        ("batch", 0.5, 1.5, False),  # stood well below guessing: it swings
+        ("batch", 0.8, 1.5, True),
+        ("none", 0.5, 1.5, True),
+        ("batch", 0.5, 4.0, True),  # too far above the constant loss for a swing
+    ],
+)
+def test_a_net_with_batch_norm_that_stood_well_below_guessing_swings(
+    norm: str, low: float, end: float, gate: bool
+) -> None:
+    losses = [CONST * (low if i == 40 else end) for i in range(101)]
+    rows = tuple(replace(y, norm=norm) for y in layers())
+    record = run(losses, layers=rows)
+    metrics = tuple(replace(m, accuracy=0.1) for m in record.metrics)
+    facts = replace(record.input, classes=CLASSES)
+    assert stuck(replace(record, metrics=metrics, input=facts), 100) is gate
