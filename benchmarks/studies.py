@@ -9,7 +9,7 @@ the machine hardly changes: over 2 cores they are the least that the run can tak
 workers included. `seeds`: each study with the seeds 100 to 104, none of which the book has seen,
 and every claim where one of the two says supported and the other refuted.
 
-`results/studies.jsonl` holds what was measured so far: not every study, and none on an idle
+`results/studies.jsonl` holds what was measured so far: not every study alone, and none on an idle
 machine (`load` stands beside each); CPU seconds grow there too.
 """
 

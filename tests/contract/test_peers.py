@@ -468,12 +468,14 @@ def plant_deep(patch: Patch) -> None:
 
 
 def nested() -> None:
-    """Two watches of one net see the same."""
+    """Two watches of one net see the same, and the end of an inner use ends no outer one."""
     net = mlp()
     optimizer, criterion = torch.optim.SGD(net.parameters(), lr=0.05), nn.CrossEntropyLoss()
     one = Watch(net, optimizer=optimizer, loss=criterion, judge=diagnose)
     two = Watch(net, optimizer=optimizer, loss=criterion, judge=diagnose)
-    with one, two, one:
+    with one, two:
+        with one:
+            pass
         optimizer.zero_grad()
         criterion(net(X), Y).backward()
         optimizer.step()

@@ -25,6 +25,7 @@ ELSEWHERE = {
     "activations": _FORMULA.format("activations"),
     "anatomy": _COUNTS,
     "bottleneck": _COUNTS,
+    "pareto": "it times published networks; undertow summary MODEL counts what yours costs",
     "parts": _COUNTS,
     "jacobian": "it needs square layers of known gain; the factor of yours: study vanishing",
     "zero-gamma": _BUILT,
