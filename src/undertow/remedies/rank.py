@@ -100,6 +100,7 @@ def rank(
     """
     if not diagnosis.symptoms or handed_broken(diagnosis.symptoms):
         return ()
+    diagnosis = _answered(diagnosis)
     cleared = [r for e in _cleared(record) for r in _answering(e, record)]
     proposed = [r for word in _order(diagnosis, record) for r in _named(word, record)]
     kept: dict[str, Remedy] = {}
@@ -122,6 +123,7 @@ def further(
         plan: of a zoo net; None for a module given as code.
         known: what was ranked already.
     """
+    diagnosis = _answered(diagnosis)
     if diagnosis.mechanism == "head":
         return _beside(diagnosis, record)
     mechanisms = (diagnosis.mechanism, *diagnosis.others)
@@ -134,6 +136,18 @@ def further(
         if remedy.name not in seen and not in_force(remedy, record, plan):
             made.setdefault(remedy.name, remedy)
     return tuple(sorted(made.values(), key=lambda r: PAIR in r.name))
+
+
+def _answered(diagnosis: Diagnosis) -> Diagnosis:
+    """What remedies answer: one bad batch is to be looked at, what else it may be is to be changed.
+
+    A loss that overflows unannounced may lie at its batch or at the net; a change tells.
+    """
+    first = next(iter(diagnosis.causes), None)
+    if diagnosis.mechanism != "data" or first is None or first.name != "batch":
+        return diagnosis
+    word, *rest = diagnosis.others or (diagnosis.mechanism,)
+    return replace(diagnosis, mechanism=word, others=tuple(rest))
 
 
 def _beside(diagnosis: Diagnosis, record: Record) -> tuple[Remedy, ...]:

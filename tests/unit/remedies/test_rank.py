@@ -303,3 +303,11 @@ def test_exploding_branches_are_closed_and_clipped_first_of_the_pairs() -> None:
         "zero_gamma",
         "clip_norm",
     }
+
+
+def test_a_loss_that_overflows_unannounced_may_be_the_nets_as_well_as_its_batchs() -> None:
+    record = run([CONST * (1 - 0.01 * i) for i in range(60)] + [NAN])
+    found = diagnose(record)
+    assert (found.mechanism, found.causes[0].name) == ("data", "batch")
+    assert names(record)[0] == "lower-lr"
+    assert further(found, record)
