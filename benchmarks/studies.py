@@ -9,8 +9,8 @@ the machine hardly changes: over 2 cores they are the least that the run can tak
 workers included. `seeds`: each study with the seeds 100 to 104, none of which the book has seen,
 and every claim where one of the two says supported and the other refuted.
 
-`results/studies.jsonl` holds what was measured so far: not every study alone, and none on an idle
-machine (`load` stands beside each); CPU seconds grow there too.
+`results/studies.jsonl` holds what was measured, the last two rows on a machine at rest: 44 of 46
+quick forms took 2.5 to 24 s by the clock, `pareto` 30.1 and `one-by-one` 30.2; 598 s in all.
 """
 
 import argparse
