@@ -188,12 +188,18 @@ def three():
 """
 
 
+def _of_ones_own(base: Path, folder: Path) -> tuple[Path, Any]:
+    """A module of a user's own code, and a run of it on three classes."""
+    code = folder / "own.py"
+    code.write_text(OWN)
+    photos = str(base / "photos")
+    return code, train(f"{code}:three", photos, epochs=1, run=folder / "one", batch=8)
+
+
 def test_a_module_of_ones_own_is_frozen_by_its_children(
     base: Path, others: str, tmp_path: Path
 ) -> None:
-    code = tmp_path / "own.py"
-    code.write_text(OWN)
-    first = train(f"{code}:three", str(base / "photos"), epochs=1, run=tmp_path / "one", batch=8)
+    code, first = _of_ones_own(base, tmp_path)
     given: dict[str, Any] = {"weights": first.folder, "batch": 8}
     run = train(f"{code}:net", others, epochs=2, run=tmp_path / "two", unfreeze="1:5", **given)
     told = [line for _, line in _events(run.folder, "schedule")]
@@ -208,9 +214,7 @@ def test_a_module_of_ones_own_is_frozen_by_its_children(
 def test_a_module_of_ones_own_gets_a_head_of_the_data_and_is_used_so(
     base: Path, others: str, tmp_path: Path
 ) -> None:
-    code = tmp_path / "own.py"
-    code.write_text(OWN)
-    first = train(f"{code}:three", str(base / "photos"), epochs=1, run=tmp_path / "one", batch=8)
+    code, first = _of_ones_own(base, tmp_path)
     given: dict[str, Any] = {"weights": first.folder, "batch": 8}
     # the code builds 3 outputs: the head of 5 is an edit that the run holds
     run = train(f"{code}:three", others, epochs=2, run=tmp_path / "two", **given)
