@@ -88,10 +88,10 @@ def run(study: Study, seeds: Sequence[int], way: Way | None = None) -> Result:
     kept = Cells(way.folder, study.id)
     done: list[Done] = []
     with Hands(way.workers, len(seeds) * len(study.vary)) as hands:
-        for seed in seeds:  # seed by seed, so that what a budget ends is whole seeds
+        for some in _batches(seeds, way.budget_s):
             if done and way.budget_s is not None and time.monotonic() - began > way.budget_s:
                 break
-            done += _one_seed(study, seed, kept, way, hands)
+            done += _measured(study, some, kept, way, hands)
     return _result(study, done, _spent() - clock)
 
 
@@ -100,18 +100,28 @@ def _spent() -> float:
     return sum(os.times()[:4])
 
 
-def _one_seed(study: Study, seed: int, kept: Cells, way: Way, hands: Hands) -> list[Done]:
-    cells = [study.cell(arm, seed) for arm in study.vary]
-    names = {cell.arm: key(study, cell) for cell in cells}
+def _batches(seeds: Sequence[int], budget_s: float | None) -> list[Sequence[int]]:
+    """All seeds at once, or one by one, so that what a budget ends is whole seeds."""
+    return [seeds] if budget_s is None else [(seed,) for seed in seeds]
+
+
+def _measured(
+    study: Study, seeds: Sequence[int], kept: Cells, way: Way, hands: Hands
+) -> list[Done]:
+    """Every arm with these seeds; no worker waits for the slowest arm of a seed."""
+    cells = [study.cell(arm, seed) for seed in seeds for arm in study.vary]
+    names = {(cell.arm, cell.seed): key(study, cell) for cell in cells}
 
     def finished(done: Done) -> None:
         if not done.fault:
-            kept.keep(names[done.cell.arm], done.values)
+            kept.keep(names[done.cell.arm, done.cell.seed], done.values)
         way.done(done)
 
-    missing = [Task(study, c) for c in cells if kept.get(names[c.arm]) is None]
-    new = {d.cell.arm: d for d in hands.all(work, missing, _failed, finished)}
-    return [new.get(c.arm) or Done(c, kept.get(names[c.arm]) or {}) for c in cells]
+    missing = [Task(study, c) for c in cells if kept.get(names[c.arm, c.seed]) is None]
+    new = {(d.cell.arm, d.cell.seed): d for d in hands.all(work, missing, _failed, finished)}
+    return [
+        new.get((c.arm, c.seed)) or Done(c, kept.get(names[c.arm, c.seed]) or {}) for c in cells
+    ]
 
 
 def work(task: Task) -> Done:
