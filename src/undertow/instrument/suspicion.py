@@ -46,7 +46,8 @@ class Suspicion:
         if norm is None or not math.isfinite(norm):
             return False
         known = self._norms
-        grown = len(known) >= FEW and norm > GROWN * _median(known)
+        far = len(known) >= FEW and norm > GROWN * min(known)  # else no median is needed
+        grown = far and norm > GROWN * _median(known)
         known.append(norm)
         return grown
 

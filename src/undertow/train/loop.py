@@ -17,6 +17,7 @@ from undertow.nn.loss import Criterion
 from undertow.train.evaluation import evaluate, hits, re_estimate
 from undertow.train.heads import Forward
 from undertow.train.schedule import rate_factor
+from undertow.train.stepper import stepper
 
 __all__ = [
     "Forward",
@@ -127,6 +128,7 @@ def walk(
     net.train()
     base = [float(g.setdefault("initial_lr", g["lr"])) for g in optimizer.param_groups]
     params = [p for g in optimizer.param_groups for p in g["params"]]
+    move = stepper(optimizer)
     for step, group in enumerate(groups, start):
         factor = how.factor(step)
         for held, lr in zip(optimizer.param_groups, base, strict=True):
@@ -144,7 +146,7 @@ def walk(
             scalars = Scalars(step, made.value, rate, norm, made.right, after)
             yield Step(scalars, made.loss, made.y, made.aux, good=False)
             return
-        taken = _stepped(optimizer, how.scaler)
+        taken = _stepped(optimizer, how.scaler, move)
         if taken:
             how.finished()
         skipped = None if taken else 1.0
@@ -275,9 +277,11 @@ def _spoilt(params: list[nn.Parameter]) -> bool:
     return any(p.grad is not None and not bool(torch.isfinite(p.grad).all()) for p in params)
 
 
-def _stepped(optimizer: Optimizer, scaler: torch.amp.GradScaler | None) -> bool:
+def _stepped(
+    optimizer: Optimizer, scaler: torch.amp.GradScaler | None, move: Callable[[], object]
+) -> bool:
     if scaler is None:
-        optimizer.step()
+        move()
         return True
     before = scaler.get_scale()
     scaler.step(optimizer)
