@@ -13,6 +13,7 @@ from undertow.core.plan import Edit, Plan
 from undertow.core.record import Record
 from undertow.core.verdict import LATE, Trial, Verdict
 from undertow.diagnosis.engine import diagnose
+from undertow.experiment.choice import chosen
 from undertow.experiment.effect import Arms, promising, trains, verdict
 from undertow.experiment.pair import Source, build, train
 from undertow.experiment.recipe import recipe
@@ -30,6 +31,7 @@ FURTHER = {"lower-lr": 0.1, "raise-lr": 10.0}  # factor by which a rate that fai
 TIMES = 2  # such moves
 STAGE = 5  # seeds added, once, where the first ones are promising and too few
 STILL = "pre-flight still finds"
+RIVALS = 2  # further remedies trained beside the first that repairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +159,7 @@ class _Tries:
         self.tried: list[tuple[Remedy, Verdict]] = []
         self.skipped: list[str] = []
         self._waiting: list[tuple[Remedy, str]] = []
+        self._half = trials.deadline.left / 2
 
     def all(self, remedies: Sequence[Remedy], more: Sequence[Remedy]) -> None:
         """Singles the pre-flight passes, pairs it passes, then those held back; until one repairs.
@@ -169,6 +172,8 @@ class _Tries:
         ahead = [r for r in remedies if r in singles or r in pairs]
         later = [r for r in singles if r not in ahead]
         done = self._some(ahead, MOST) or self._some(later, MOST)
+        if done:
+            self._rivals(ahead)
         if not done:
             far = len(self.tried) + PAIRS
             done = self._some([r for r in pairs if r not in ahead], far)
@@ -177,11 +182,10 @@ class _Tries:
         self.skipped += [f"{remedy.name}: {why}" for remedy, why in self._waiting]
 
     def best(self) -> tuple[Remedy | None, Verdict]:
-        """The first shown as repaired, else improved; else no remedy and the honest not-shown."""
-        for word in ("repaired", "improved"):
-            for remedy, said in self.tried:
-                if said.word == word:
-                    return remedy, said
+        """What is kept, with its verdict; else no remedy and the honest not-shown."""
+        kept = chosen(self.tried)
+        if kept is not None:
+            return kept
         seeds = self.trials.seeds
         if not self.tried:
             why = self._nothing()
@@ -220,6 +224,20 @@ class _Tries:
             elif self._train(remedy):
                 return True
         return False
+
+    def _rivals(self, remedies: Sequence[Remedy]) -> None:
+        """Train a few more behind the first that repairs, where half of the time is left."""
+        known = {r.name for r, _ in (*self.tried, *self._waiting)}
+        known |= {line.partition(":")[0] for line in self.skipped}
+        left = [r for r in remedies if r.name not in known]
+        for remedy in left[:RIVALS]:
+            if self.trials.deadline.left < self._half:
+                return
+            held = self._filtered(remedy)
+            if held is None:
+                self._trained(remedy)
+            else:
+                self.skipped.append(f"{remedy.name}: {held}")
 
     def _held(self, most: int) -> bool:
         """Whether one of those that waited repairs after all."""
