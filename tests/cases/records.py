@@ -151,3 +151,10 @@ def line(*losses: float) -> tuple[LinePoint, ...]:
 
 TOO_FAST = line(CONST * 0.99, CONST * 0.9, CONST * 1.1, CONST * 3, 1e3, 1e5, 1e8)
 TOO_SLOW = line(CONST, CONST, CONST, CONST * 0.999, CONST * 0.99, CONST * 0.7, 40.0)
+
+
+def sparse(*losses: float, const: float | None = CONST) -> Record:
+    """Losses known on the sampled steps of a start only."""
+    known = dict(zip((0, 1, 2, 4, 8, 16, 32, 64, 100), losses, strict=True))
+    metrics = tuple(Scalars(i, known.get(i)) for i in range(101))
+    return replace(run(), metrics=metrics, const_loss=const, first_loss=losses[0])

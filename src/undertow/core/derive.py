@@ -1,4 +1,4 @@
-"""Whole-net numbers derived from a record: decay, growth, progress, the gate, stability."""
+"""Whole-net numbers derived from a record: decay, growth, progress, stability."""
 
 import math
 from bisect import bisect_right
@@ -8,18 +8,15 @@ from statistics import median
 from typing import TypeVar
 
 from undertow.core.activation import FACTS
-from undertow.core.decay import DECADES, FIT, LAYERS, LOST, STEEP, decay
+from undertow.core.decay import LOST, decay
 from undertow.core.record import Record, Scalars, Snapshot
 
 T = TypeVar("T")
 
 W = 20  # steps: the window of scalar rules
 TREND = 50  # losses: half the steps of the verdict, so that noise does not pass for a fall
-HALF = 0.5  # of the first loss: what a fall to the constant answer seldom takes
 SMOOTH = 10  # steps in the median that smooths a loss
 GUESSING = 0.9  # progress above it is no better than the best constant answer
-RIGHT = 0.25  # share of the way from guessing to all right that counts as answering
-SURE = 3.0  # times the constant loss: what a net that is mostly right loses by over-confidence
 MOVES = 0.02  # share of (loss - best possible) a loss must fall by in W steps to "move"
 VERDICT = 100  # steps: the in-training verdict; earlier alarms are wrong too often
 ONE_BATCH = 0.9  # the probe steps must beat this share of the constant loss
@@ -30,8 +27,6 @@ ROWS = 3  # sampled rows a layer rule must hold in, during training
 HEARD = 0.3  # spread of the last hidden layer: its output depends on the input as it should
 FAR = 100.0  # times the user's rate at which the line probe is best: that rate is too low,
 SLOW = 4e-4  # if the largest update_ratio lies below this as well
-GROUND = 0.6  # of the constant loss: where a single batch does not come by guessing
-CRAWL = 1e-3  # largest update_ratio of steps that cannot bring a late turn
 RAW_RMS = 5.0  # root mean square of features that nobody standardised
 RAW_MAX = 30.0  # largest magnitude of such features
 STILL = ("", "none", "lrn")  # words for "no norm"; LRN divides by neighbours, not by a scale
@@ -128,19 +123,20 @@ def smoothed(record: Record, step: int) -> float | None:
 
     Of losses known on sampled steps only, the last 3: ten of them would reach back to the start.
     """
-    points = list(_points(record.metrics, step, SMOOTH))
-    near = [loss for at, loss in points if at > step - SMOOTH]
-    seen = near if len(near) >= HOLD else [loss for _, loss in points[:HOLD]]
+    seen_at = list(points(record.metrics, step, SMOOTH))
+    near = [loss for at, loss in seen_at if at > step - SMOOTH]
+    seen = near if len(near) >= HOLD else [loss for _, loss in seen_at[:HOLD]]
     if not seen:
         return None
     return median(seen) if all(map(math.isfinite, seen)) else math.inf
 
 
-def _last_losses(metrics: Sequence[Scalars], step: int, count: int) -> Iterator[float]:
-    return (loss for _, loss in _points(metrics, step, count))
+def last_losses(metrics: Sequence[Scalars], step: int, count: int) -> Iterator[float]:
+    """The last measured losses up to a step, newest first."""
+    return (loss for _, loss in points(metrics, step, count))
 
 
-def _points(metrics: Sequence[Scalars], step: int, count: int) -> Iterator[tuple[int, float]]:
+def points(metrics: Sequence[Scalars], step: int, count: int) -> Iterator[tuple[int, float]]:
     """(step, loss) of the last measured losses up to a step, newest first."""
     at = bisect_right(metrics, step, key=lambda m: m.step)
     while at > 0 and count > 0:
@@ -155,7 +151,7 @@ def window(record: Record, step: int) -> tuple[float, ...]:
     """The last 20 losses up to `step`, oldest first (probe steps before training)."""
     if record.kind == "check":
         return record.one_batch[-W:]
-    return tuple(_last_losses(record.metrics, step, W))[::-1]
+    return tuple(last_losses(record.metrics, step, W))[::-1]
 
 
 def progress(record: Record, step: int) -> float | None:
@@ -172,12 +168,12 @@ def trend(record: Record, step: int) -> float | None:
     Where a step threw the loss above its start and the constant one, all above the constant counts
     as equal to it: the way back to guessing is no learning. Batch norm makes such throws harmless.
     """
-    points = list(_points(record.metrics, step, TREND))
-    if len(points) <= SMOOTH or not all(math.isfinite(loss) for _, loss in points):
+    known = list(points(record.metrics, step, TREND))
+    if len(known) <= SMOOTH or not all(math.isfinite(loss) for _, loss in known):
         return None
     top = _ceiling(record, step)
-    points = [(at, min(loss, top)) for at, loss in points]
-    return median((b - a) / (t - s) for s, a in points for t, b in points if s < t)
+    known = [(at, min(loss, top)) for at, loss in known]
+    return median((b - a) / (t - s) for s, a in known for t, b in known if s < t)
 
 
 def _ceiling(record: Record, step: int) -> float:
@@ -188,10 +184,10 @@ def _ceiling(record: Record, step: int) -> float:
     return base if max(losses) > DIVERGED * max(losses[0], base) else math.inf
 
 
-def normalised(record: Record) -> bool:
-    """Whether most hidden layers feed a batch norm."""
+def normalised(record: Record, kinds: tuple[str, ...] = ("batch",)) -> bool:
+    """Whether most hidden layers feed a norm of these kinds."""
     norms = [y.norm for y in record.layers if y.role == "hidden"]
-    return sum(word == "batch" for word in norms) * 2 > len(norms)
+    return sum(word in kinds for word in norms) * 2 > len(norms)
 
 
 def moving(record: Record, step: int) -> bool:
@@ -284,83 +280,6 @@ def one_batch_progress(record: Record) -> float | None:
         return math.inf
     base = record.const_loss if record.const_loss else losses[0]
     return min(losses[-HOLD:]) / base if base > 0 else 0.0
-
-
-def accuracy(record: Record, step: int) -> float | None:
-    """Share of right classes over the last 10 steps up to `step`; None where few were measured."""
-    end = bisect_right(record.metrics, step, key=lambda m: m.step)
-    last = (m for m in record.metrics[max(0, end - SMOOTH) : end] if m.step > step - SMOOTH)
-    seen = [m.accuracy for m in last if m.accuracy is not None]
-    return sum(seen) / len(seen) if len(seen) >= SMOOTH // 2 else None
-
-
-def answers(record: Record, step: int) -> bool | None:
-    """Whether more classes are right than by guessing: above 1/C + .25 (1 - 1/C); None: unknown."""
-    right, classes = accuracy(record, step), record.input.classes
-    if right is None or classes < 2:
-        return None
-    return right >= 1 / classes + RIGHT * (1 - 1 / classes)
-
-
-def stuck(record: Record, step: int) -> bool:
-    """The gate: the net makes no progress, so a symptom may be called a finding.
-
-    Before training it is the one-batch run; in training `progress` > .9 and a loss that does not
-    move, from step 100 on. Where the constant loss is unknown a loss that fell by half counts as
-    progress too: a net that has learned does not move any more either. A loss still above the
-    constant one moves only if the answers do: from a bad start it falls by itself, and a net that
-    is right may be over-confident. So does one whose steps hardly move any layer, from .9 on. A net
-    with batch norm that stood well below guessing in the last 100 steps swings, and is not stuck.
-    """
-    if record.kind == "check":
-        return learned(record) is False
-    if step + 1 < verdict_after(record):
-        return False
-    share, right = progress(record, step), answers(record, step)
-    if share is not None and share < SURE and _swings(record, step):
-        return False
-    if share is not None and share > 1 and right is not None and (not right or share < SURE):
-        return not right
-    if share is not None and share > GUESSING and right is False and _crawls(record):
-        return True
-    none = share > GUESSING if share is not None else not _halved(record, step)
-    return none and not moving(record, step)
-
-
-def _swings(record: Record, step: int) -> bool:
-    """Whether a net with batch norm had a loss far below the constant one in the last 100 steps."""
-    if not normalised(record) or not record.const_loss:
-        return False
-    late = [loss for at, loss in _points(record.metrics, step, VERDICT) if at > step - VERDICT]
-    return min(late, default=math.inf) < GROUND * record.const_loss
-
-
-def _crawls(record: Record) -> bool:
-    """Whether no step moved a layer by a thousandth of its size."""
-    moves = [m for s in record.snapshots if (m := largest_update(record, s)) is not None]
-    return bool(moves) and max(moves) < CRAWL
-
-
-def verdict_after(record: Record) -> int:
-    """Steps before the first verdict: 100; 200 where a mild decay makes for a slow start.
-
-    That is a steady loss of gradient under 3 decades, without Adam, below a last hidden layer
-    whose output still depends on the input.
-    """
-    last = record.snapshots[-1] if record.snapshots else None
-    lost = None if last is None else decay(record.profile("grad_l2", last))
-    if last is None or lost is None or record.optimizer.adaptive:
-        return VERDICT
-    steady = lost.layers >= LAYERS and lost.fit > FIT and lost.per_layer > STEEP
-    mild = steady and lost.total < DECADES and spread(record, last) > HEARD
-    return 2 * VERDICT if mild else VERDICT
-
-
-def _halved(record: Record, step: int) -> bool:
-    """Whether each of the last 3 losses known is under half of the first one."""
-    start = next((m.loss for m in record.metrics if m.loss is not None), None)
-    last = list(_last_losses(record.metrics, step, HOLD))
-    return start is not None and max(last, default=math.inf) < HALF * start
 
 
 def stability(record: Record) -> float | None:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from undertow.core.derive import verdict_after
 from undertow.core.finding import Cause, Diagnosis, Symptom
+from undertow.core.gate import verdict_after
 from undertow.core.record import Record
 from undertow.core.rule import Rule
 from undertow.diagnosis import CAUSES, SYMPTOMS, mechanism

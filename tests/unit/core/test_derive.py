@@ -9,7 +9,6 @@ import pytest
 
 from tests.cases.records import (
     ADAM,
-    CLASSES,
     CONST,
     RAW,
     SGD,
@@ -39,9 +38,7 @@ from undertow.core.derive import (
     smoothed,
     spread,
     stability,
-    stuck,
     trend,
-    verdict_after,
     window,
 )
 from undertow.core.record import Layer, OptimizerFacts, Record, Scalars, Snapshot
@@ -123,15 +120,6 @@ def test_moving_needs_two_percent_in_twenty_steps(per_step: float, moves: bool) 
 def test_moving_must_come_below_guessing_in_100_steps(above: float, moves: bool) -> None:
     losses = [CONST * (0.9 + above - 0.003 * (i - 99)) for i in range(100)]
     assert moving(run(losses), 99) is moves
-
-
-def test_the_gate() -> None:
-    assert stuck(run([CONST] * 100), 99)
-    assert not stuck(run([CONST] * 100), 98)
-    assert not stuck(run([0.89 * CONST] * 100), 99)
-    assert stuck(check(), 0)
-    assert not stuck(check(learns=True), 0)
-    assert not stuck(check(learns=None), 0)
 
 
 def test_progress_and_learned() -> None:
@@ -222,49 +210,6 @@ def test_window_and_largest_update() -> None:
     assert largest_update(record, Snapshot(0, ())) is None
 
 
-@pytest.mark.parametrize(
-    ("right", "level", "verdict"),
-    [
-        (0.3, 3.0, True),  # 10 classes: answering starts at .325
-        (0.35, 3.0, False),  # over-confident, and right
-        (0.3, 0.95, False),  # below the constant loss the trend decides
-        (None, 3.0, False),
-    ],
-)
-def test_above_the_constant_loss_the_answers_decide(
-    right: float | None, level: float, verdict: bool
-) -> None:
-    """The loss falls from far above by itself: at chance after 100 steps it is stuck."""
-    slope = 0.05 if level > 1 else 0.002
-    falls = [CONST * (level + slope * (100 - i)) for i in range(101)]
-    record = run(falls)
-    metrics = tuple(replace(m, accuracy=right if m.step > 90 else None) for m in record.metrics)
-    known = replace(record, metrics=metrics, input=replace(record.input, classes=CLASSES))
-    assert stuck(known, 100) is verdict
-    few = tuple(replace(m, accuracy=right if m.step > 96 else None) for m in record.metrics)
-    assert stuck(replace(known, metrics=few), 100) is False
-
-
-def sparse(*losses: float, const: float | None = CONST) -> Record:
-    """Losses known on the sampled steps of a start only."""
-    known = dict(zip((0, 1, 2, 4, 8, 16, 32, 64, 100), losses, strict=True))
-    metrics = tuple(Scalars(i, known.get(i)) for i in range(101))
-    return replace(run(), metrics=metrics, const_loss=const, first_loss=losses[0])
-
-
-def test_losses_of_sampled_steps_are_smoothed_over_the_last_three() -> None:
-    falls = sparse(2.3, 2.3, 2.3, 2.3, 2.3, 2.2, 1.6, 1.0, 0.5)
-    assert progress(falls, 100) == pytest.approx(1.0 / CONST)
-    assert not stuck(falls, 100)
-    assert stuck(sparse(*(2.3,) * 9), 100)
-
-
-def test_without_a_constant_loss_half_the_first_one_is_progress() -> None:
-    assert not stuck(sparse(*(2.3,) * 6, 1.1, 1.1, 1.1, const=None), 100)
-    assert stuck(sparse(*(2.3,) * 6, 1.2, 1.2, 1.2, const=None), 100)
-    assert not stuck(replace(run([2.3] * 50 + [0.1] * 150), const_loss=None), 199)
-
-
 @pytest.mark.parametrize(("norm", "waits"), [("", False), ("layer", False), ("batch", True)])
 def test_the_way_back_from_a_throw_is_no_learning(norm: str, waits: bool) -> None:
     """Falling through the constant loss 45 steps behind a throw to five times the start."""
@@ -272,21 +217,6 @@ def test_the_way_back_from_a_throw_is_no_learning(norm: str, waits: bool) -> Non
     thrown = run(losses, layers=layers(norm=norm))
     assert moving(thrown, len(losses) - 1) is waits
     assert moving(run(losses[11:], layers=layers(norm=norm)), 99)
-
-
-@pytest.mark.parametrize(("share", "gate"), [(2.9, False), (3.1, True)])
-def test_answers_excuse_a_loss_up_to_three_times_the_constant(share: float, gate: bool) -> None:
-    metrics = tuple(Scalars(i, share * CONST, 0.1, accuracy=0.9) for i in range(100))
-    assert stuck(replace(run(), metrics=metrics), 99) is gate
-
-
-@pytest.mark.parametrize(("ratio", "steps"), [(0.7, 100), (0.6, 200), (0.3, 100)])
-def test_a_mild_decay_waits_for_step_200(ratio: float, steps: int) -> None:
-    """Below the limit a layer and over five layers, but under three decades in all."""
-    mild = {"depth": 8, "grad_l2": falling(ratio, 8)}
-    assert verdict_after(run(**mild)) == steps
-    assert verdict_after(run(**mild, optimizer=ADAM)) == 100
-    assert verdict_after(run(**mild, spread=0.29)) == 100
 
 
 def _probed(losses: list[float], **given: Any) -> bool | None:
@@ -320,40 +250,3 @@ def test_a_net_thrown_from_ground_it_had_learned_may_come_back(
     """The demo's eight layers of ReLU: 1.63, thrown to 4.6, and down again at every step."""
     losses = (CONST, low, 2 * CONST, *(2.38 - step * i for i in range(30)))
     assert learned(check(one_batch=losses)) is counts
-
-
-@pytest.mark.parametrize(
-    ("moves", "right", "gate"),
-    [
-        (5e-4, 0.1, True),  # falls towards guessing by steps that move nothing
-        (5e-4, 0.4, False),  # it answers
-        (5e-3, 0.1, False),  # its steps may bring a turn yet
-    ],
-)
-def test_a_slow_fall_by_steps_that_move_no_layer_is_no_progress(
-    moves: float, right: float, gate: bool
-) -> None:
-    record = run([CONST * (1.2 - 0.0028 * i) for i in range(100)], update_ratio=moves)
-    metrics = tuple(replace(m, accuracy=right) for m in record.metrics)
-    facts = replace(record.input, classes=CLASSES)
-    assert stuck(replace(record, metrics=metrics, input=facts), 99) is gate
-
-
-@pytest.mark.parametrize(
-    ("norm", "low", "end", "gate"),
-    [
-        ("batch", 0.5, 1.5, False),  # stood well below guessing: it swings
-        ("batch", 0.8, 1.5, True),
-        ("none", 0.5, 1.5, True),
-        ("batch", 0.5, 4.0, True),  # too far above the constant loss for a swing
-    ],
-)
-def test_a_net_with_batch_norm_that_stood_well_below_guessing_swings(
-    norm: str, low: float, end: float, gate: bool
-) -> None:
-    losses = [CONST * (low if i == 40 else end) for i in range(101)]
-    rows = tuple(replace(y, norm=norm) for y in layers())
-    record = run(losses, layers=rows)
-    metrics = tuple(replace(m, accuracy=0.1) for m in record.metrics)
-    facts = replace(record.input, classes=CLASSES)
-    assert stuck(replace(record, metrics=metrics, input=facts), 100) is gate

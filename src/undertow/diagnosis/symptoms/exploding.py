@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 
 from undertow.core.decay import decay
-from undertow.core.derive import growth, guess, held, stuck
+from undertow.core.derive import growth, guess, held
 from undertow.core.finding import Evidence, Symptom
+from undertow.core.gate import stuck
 from undertow.core.record import Record, Snapshot
 from undertow.core.rule import rule
 

@@ -16,10 +16,10 @@ from undertow.core.derive import (
     one_batch_progress,
     progress,
     stability,
-    stuck,
     window,
 )
 from undertow.core.finding import Evidence, Symptom
+from undertow.core.gate import stuck
 from undertow.core.record import Record
 from undertow.core.rule import rule
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from undertow.core.derive import held, stuck
+from undertow.core.derive import held
 from undertow.core.finding import Evidence, Symptom
+from undertow.core.gate import stuck
 from undertow.core.record import Record, Snapshot
 from undertow.core.rule import rule
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from undertow.core.derive import learned, normed_first, stuck
+from undertow.core.derive import learned, normed_first
 from undertow.core.finding import Evidence, Symptom
+from undertow.core.gate import stuck
 from undertow.core.record import Record
 from undertow.core.rule import rule
 

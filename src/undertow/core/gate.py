@@ -1,0 +1,131 @@
+"""The gate: whether a net makes progress, so that nothing it looks like is called a finding."""
+
+import math
+from bisect import bisect_right
+
+from undertow.core.decay import DECADES, FIT, LAYERS, STEEP, decay
+from undertow.core.derive import (
+    GUESSING,
+    HEARD,
+    HOLD,
+    MOVES,
+    SMOOTH,
+    VERDICT,
+    W,
+    largest_update,
+    last_losses,
+    learned,
+    moving,
+    normalised,
+    points,
+    progress,
+    smoothed,
+    spread,
+    trend,
+)
+from undertow.core.record import Record
+from undertow.core.words import NORMS
+
+HALF = 0.5  # of the first loss: what a fall to the constant answer seldom takes
+RIGHT = 0.25  # share of the way from guessing to all right that counts as answering
+SURE = 3.0  # times the constant loss: what a net that is mostly right loses by over-confidence
+GROUND = 0.6  # of the constant loss: where a single batch does not come by guessing
+CRAWL = 1e-3  # largest update_ratio of steps that cannot bring a late turn
+DOWN = 0.1  # of the constant loss in 20 steps: a fall from above it that is not over
+NORMED = tuple(word for word in NORMS if word not in ("none", "lrn"))
+
+
+def accuracy(record: Record, step: int) -> float | None:
+    """Share of right classes over the last 10 steps up to `step`; None where few were measured."""
+    end = bisect_right(record.metrics, step, key=lambda m: m.step)
+    last = (m for m in record.metrics[max(0, end - SMOOTH) : end] if m.step > step - SMOOTH)
+    seen = [m.accuracy for m in last if m.accuracy is not None]
+    return sum(seen) / len(seen) if len(seen) >= SMOOTH // 2 else None
+
+
+def answers(record: Record, step: int) -> bool | None:
+    """Whether more classes are right than by guessing: above 1/C + .25 (1 - 1/C); None: unknown."""
+    right, classes = accuracy(record, step), record.input.classes
+    if right is None or classes < 2:
+        return None
+    return right >= 1 / classes + RIGHT * (1 - 1 / classes)
+
+
+def stuck(record: Record, step: int) -> bool:
+    """The gate: the net makes no progress, so a symptom may be called a finding.
+
+    Before training it is the one-batch run; in training `progress` > .9 and a loss that does not
+    move, from step 100 on. Where the constant loss is unknown a loss that fell by half counts as
+    progress too: a net that has learned does not move any more either. A loss still above the
+    constant one moves only if the answers do: from a bad start it falls by itself, and a net that
+    is right may be over-confident. So does one whose steps hardly move any layer, from .9 on. A net
+    with batch norm that stood well below guessing in the last 100 steps swings, and is not stuck;
+    nor is a normalised one that still comes down from above the constant loss.
+    """
+    if record.kind == "check":
+        return learned(record) is False
+    if step + 1 < verdict_after(record):
+        return False
+    share, right = progress(record, step), answers(record, step)
+    swings = share is not None and share < SURE and _swings(record, step)
+    if swings or (share is not None and share > 1 and _comes_down(record, step, right)):
+        return False
+    if share is not None and share > 1 and right is not None and (not right or share < SURE):
+        return not right
+    if share is not None and share > GUESSING and right is False and _crawls(record):
+        return True
+    none = share > GUESSING if share is not None else not _halved(record, step)
+    return none and not moving(record, step)
+
+
+def _swings(record: Record, step: int) -> bool:
+    """Whether a net with batch norm had a loss far below the constant one in the last 100 steps."""
+    if not normalised(record) or not record.const_loss:
+        return False
+    late = [loss for at, loss in points(record.metrics, step, VERDICT) if at > step - VERDICT]
+    return min(late, default=math.inf) < GROUND * record.const_loss
+
+
+def _comes_down(record: Record, step: int, right: bool | None) -> bool:
+    """Whether a normalised net is still coming down from above the constant loss.
+
+    With batch norm one that answers and whose loss falls. With any norm one that falls by a tenth
+    of the constant loss in 20 steps and will be below it within 100: behind a last layer drawn too
+    large even a sound net takes longer than the verdict to come down.
+    """
+    now, slope = smoothed(record, step), trend(record, step)
+    if now is None or slope is None or not record.const_loss:
+        return False
+    fall = -slope * W
+    if right and normalised(record):
+        return fall >= MOVES * now
+    fast = fall >= DOWN * record.const_loss and moving(record, step)
+    return fast and normalised(record, NORMED)
+
+
+def _crawls(record: Record) -> bool:
+    """Whether no step moved a layer by a thousandth of its size."""
+    moves = [m for s in record.snapshots if (m := largest_update(record, s)) is not None]
+    return bool(moves) and max(moves) < CRAWL
+
+
+def verdict_after(record: Record) -> int:
+    """Steps before the first verdict: 100; 200 where a mild decay makes for a slow start.
+
+    That is a steady loss of gradient under 3 decades, without Adam, below a last hidden layer
+    whose output still depends on the input.
+    """
+    last = record.snapshots[-1] if record.snapshots else None
+    lost = None if last is None else decay(record.profile("grad_l2", last))
+    if last is None or lost is None or record.optimizer.adaptive:
+        return VERDICT
+    steady = lost.layers >= LAYERS and lost.fit > FIT and lost.per_layer > STEEP
+    mild = steady and lost.total < DECADES and spread(record, last) > HEARD
+    return 2 * VERDICT if mild else VERDICT
+
+
+def _halved(record: Record, step: int) -> bool:
+    """Whether each of the last 3 losses known is under half of the first one."""
+    start = next((m.loss for m in record.metrics if m.loss is not None), None)
+    last = list(last_losses(record.metrics, step, HOLD))
+    return start is not None and max(last, default=math.inf) < HALF * start
