@@ -31,9 +31,10 @@ def _cheapest(shown: Sequence[Shown]) -> Shown:
     most = interval(best)[1]
     near = [s for s, own in zip(shown, losses, strict=True) if own is best or fmean(own) <= most]
     remedy, said = min(near, key=lambda s: price(s[0].change))
-    others = ", ".join(r.name for r, _ in shown if r is not remedy)
-    as_good = "as good as the best" if len(near) > 1 else "the best"
-    return remedy, replace(said, why=f"{said.why}; {as_good} beside {others}, which repair too")
+    others = [r.name for r, _ in shown if r is not remedy]
+    too = f"{' and '.join(others)} {'repair' if len(others) > 1 else 'repairs'} too"
+    rank = "as good as the best and the cheapest of those" if len(near) > 1 else "goes furthest"
+    return remedy, replace(said, why=f"{said.why}; {rank} ({too})")
 
 
 def _losses(said: Verdict) -> list[float]:

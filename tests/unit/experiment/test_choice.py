@@ -24,7 +24,8 @@ def test_the_cheapest_within_the_interval_of_the_best_is_kept() -> None:
     kept = chosen([dear, cheap])
     assert kept is not None
     assert kept[0].name == "lower-lr"
-    assert kept[1].why == "it trains; as good as the best beside batch-norm, which repair too"
+    said = "as good as the best and the cheapest of those (batch-norm repairs too)"
+    assert kept[1].why == f"it trains; {said}"
 
 
 def test_a_cheap_one_outside_of_it_is_not() -> None:
@@ -33,7 +34,7 @@ def test_a_cheap_one_outside_of_it_is_not() -> None:
     kept = chosen([dear, cheap])
     assert kept is not None
     assert kept[0].name == "batch-norm"
-    assert "the best beside lower-lr" in kept[1].why
+    assert kept[1].why == "it trains; goes furthest (lower-lr repairs too)"
 
 
 def test_the_first_tried_of_equal_price() -> None:

@@ -88,6 +88,14 @@ def test_seeds_are_added_where_the_unrepaired_net_trains_with_some() -> None:
     assert "added after a first look" in fix.verdict.why
 
 
+def test_rivals_are_trained_beside_the_first_that_repairs_where_time_is_left() -> None:
+    words = [v.word for v in fixed().tried]
+    assert words[0] == "repaired"
+    assert 1 < len(words) <= 1 + engine.RIVALS
+    assert fixed().verdict.remedy == "reset-bias"  # no other costs less
+    assert "repair" in fixed().verdict.why.partition(";")[2]
+
+
 def test_only_a_repair_confirms_its_cause() -> None:
     standing = {c.name: c.standing for c in fixed().report.causes}
     assert standing["bias"] == "confirmed"
