@@ -2,9 +2,10 @@
 
     python benchmarks/kills.py [--kills 20] [--seed 0] [--json]
 
-Small pictures in class folders, a net with batch norm and dropout, four recipes in turn: plain;
+Small pictures in class folders, a net with batch norm and dropout, six recipes in turn: plain;
 accumulation with a short last group, averaged weights, mixup and augmentation; the same read by
-two processes; AdamW by a cosine. A random step is drawn and up to a step's time after it the
+two processes; AdamW by a cosine; Adam with averaged weights; clipped gradients of accumulated
+groups. A random step is drawn and up to a step's time after it the
 process is killed, so that some die while a checkpoint is written. What is left must be readable by
 `diagnose`, and the resumed run must end with every tensor of its checkpoint (weights, buffers,
 optimiser, averages, random state) equal to that of a run nobody killed.
@@ -44,6 +45,8 @@ RECIPES: dict[str, dict[str, Any]] = {
     "accumulate, ema, mixup, augment": MANY,
     "the same, 2 workers": {**MANY, "workers": 2},
     "adamw, cosine": {**PLAIN, "optimizer": "adamw", "lr": 0.01, "schedule": "cosine"},
+    "adam, ema": {**PLAIN, "optimizer": "adam", "lr": 0.01, "ema": 0.9},
+    "clip_norm, accumulate": {**PLAIN, "batch": 4, "accumulate": 3, "clip_norm": 0.5},
 }
 LATEST = 0.02  # seconds after the end of the step drawn
 

@@ -29,7 +29,7 @@ from undertow.train.cached import on_features
 from undertow.train.choices import checked
 from undertow.train.evaluation import evaluating
 from undertow.train.fit import NO_LIMITS, Job, Limits
-from undertow.train.objective import objective, uneven
+from undertow.train.objective import objective, uneven, unlike
 from undertow.train.precision import Precision
 from undertow.train.precision import resolve as precision
 from undertow.train.transfer import Freezing, by_part, freezing, wanted
@@ -117,7 +117,7 @@ def prepared(
         about={**_about(asked, data, kept), "loss": word, "precision": asdict(answers)},
         objective=objective(choices, loss_fn, word, _counts(kept)),
         freezing=frozen,
-        notes=(*start.notes, *uneven(kept.y, kept.classes, choices.balance)),
+        notes=(*start.notes, *uneven(kept.y, kept.classes, choices.balance), *unlike(choices)),
         static=mismatch(start, kept),
     )
     return on_features(job, stages[-1]) if choices.cache_features else job

@@ -15,6 +15,7 @@ from undertow.nn.threads import single_threaded, small
 from undertow.preflight import guarded
 from undertow.train.checkpoint import load as checkpoint
 from undertow.train.fit import Each, Job, fit
+from undertow.train.objective import unlike
 from undertow.train.ranks import digest, refuse, written
 
 __all__ = ["trained"]
@@ -81,6 +82,7 @@ def _watch(job: Job, on_finding: Callable[[Any], object] | None, options: str | 
             ("torch", torch.__version__),
             *_transfer(job),
         ),
+        notes=unlike(job.choices),
     )
     return Watch(
         job.net,

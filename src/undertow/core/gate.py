@@ -36,10 +36,14 @@ NORMED = tuple(word for word in NORMS if word not in ("none", "lrn"))
 
 
 def accuracy(record: Record, step: int) -> float | None:
-    """Share of right classes over the last 10 steps up to `step`; None where few were measured."""
+    """Share of right classes over the last 10 steps up to `step`; None where few were measured.
+
+    Of mixed inputs it is that of their main labels: at chance by guessing too.
+    """
     end = bisect_right(record.metrics, step, key=lambda m: m.step)
     last = (m for m in record.metrics[max(0, end - SMOOTH) : end] if m.step > step - SMOOTH)
-    seen = [m.accuracy for m in last if m.accuracy is not None]
+    right = (m.mixed_accuracy if m.accuracy is None else m.accuracy for m in last)
+    seen = [share for share in right if share is not None]
     return sum(seen) / len(seen) if len(seen) >= SMOOTH // 2 else None
 
 

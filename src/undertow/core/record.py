@@ -60,7 +60,8 @@ class Scalars:
     """One training step: loss before the update, rate, pre-clip gradient L2 norm, accuracy.
 
     `clipped_norm` is the gradient's norm after the clip, None where nothing was cut; `skipped` is
-    1 for a step that the loss scaler of fp16 left out.
+    1 for a step that the loss scaler of fp16 left out. On inputs that mixup or cutmix mixed,
+    `mixed_accuracy` is the share answered by the label of the larger share, and `accuracy` is None.
     """
 
     step: int
@@ -70,6 +71,7 @@ class Scalars:
     accuracy: Cell = None
     clipped_norm: Cell = None
     skipped: Cell = None
+    mixed_accuracy: Cell = None
 
 
 @dataclass(frozen=True, slots=True)

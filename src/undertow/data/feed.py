@@ -32,6 +32,11 @@ class Micro(NamedTuple):
     other: Tensor | None = None
     share: float = 1.0
 
+    @property
+    def main(self) -> Tensor:
+        """The label of each input's larger share, (N, ...): `y` where nothing was mixed."""
+        return self.y if self.other is None or self.share >= EVEN else self.other
+
 
 class Group(NamedTuple):
     """The micro-batches of one optimiser step, and the labels of the step on all ranks."""

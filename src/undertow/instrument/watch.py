@@ -320,7 +320,7 @@ class Watch:
             return Scalars(step.number, loss, lr, _rounded(step.grad_norm), right)
         lr = known.lr if lr is None else lr
         rest = known.grad_norm, known.accuracy, known.clipped_norm, known.skipped
-        return as_written(Scalars(step.number, loss, lr, *rest))
+        return as_written(Scalars(step.number, loss, lr, *rest, known.mixed_accuracy))
 
     def _written(self) -> Record:
         """The record without its series, as run.json holds it."""

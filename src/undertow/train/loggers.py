@@ -23,7 +23,8 @@ class Logger(Protocol):
 
     The values are at most six: `train/loss`, `train/accuracy` and `train/grad_norm` (means of the
     steps since the evaluation before), `train/lr`, `held/loss` and `held/accuracy`; one that was
-    not measured is left out.
+    not measured is left out. Of inputs mixed by mixup or cutmix there is `train/mixed_accuracy`
+    (the share answered by the label of the larger share) in place of `train/accuracy`.
     """
 
     def scalars(self, step: int, values: dict[str, float], /) -> object:
@@ -115,6 +116,7 @@ def _values(steps: Sequence[Scalars], found: Evaluation) -> dict[str, float]:
     told = {
         "train/loss": _mean([s.loss for s in steps]),
         "train/accuracy": _mean([s.accuracy for s in steps]),
+        MIXED: _mean([s.mixed_accuracy for s in steps]),
         "train/grad_norm": _mean([s.grad_norm for s in steps]),
         "train/lr": steps[-1].lr,
         "held/loss": found.loss,
@@ -151,6 +153,7 @@ class TensorBoard:
             self._writer.close()
 
 
+MIXED = "train/mixed_accuracy"
 COLUMNS = (
     "step",
     "train/loss",
@@ -167,17 +170,18 @@ class Csv:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._begun = False
+        self._columns: tuple[str, ...] = ()
 
     def scalars(self, step: int, values: Mapping[str, float], /) -> None:
         """Add a line."""
-        if not self._begun:
+        if not self._columns:
             before = self._lines(step)
+            mixed = {"train/accuracy": MIXED} if MIXED in values else {}
+            self._columns = tuple(mixed.get(c, c) for c in COLUMNS)
             with self._path.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([COLUMNS, *before])
-            self._begun = True
+                csv.writer(file).writerows([self._columns, *before])
         with self._path.open("a", newline="", encoding="utf-8") as file:
-            row = [step, *(f"{values[c]:.6g}" if c in values else "" for c in COLUMNS[1:])]
+            row = [step, *(f"{values[c]:.6g}" if c in values else "" for c in self._columns[1:])]
             csv.writer(file).writerow(row)
 
     def _lines(self, step: int) -> list[list[str]]:

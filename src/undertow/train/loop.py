@@ -143,25 +143,41 @@ def walk(
             return
         norm, after = _between(params, how, optimizer)
         if how.scaler is None and not math.isfinite(norm) and _spoilt(params):
-            scalars = Scalars(step, made.value, rate, norm, made.right, after)
+            scalars = _scalars(step, made, rate, (norm, after))
             yield Step(scalars, made.loss, made.y, made.aux, good=False)
             return
         taken = _stepped(optimizer, how.scaler, move)
         if taken:
             how.finished()
-        skipped = None if taken else 1.0
-        scalars = Scalars(step, made.value, rate, norm, made.right, after, skipped)
+        scalars = _scalars(step, made, rate, (norm, after), None if taken else 1.0)
         yield Step(scalars, made.loss, made.y, made.aux)
 
 
 class _Passes(NamedTuple):
-    """What the passes of a step found: its loss, as a number too, its labels, the share right."""
+    """What the passes of a step found: its loss, as a number too, its labels, the share right.
+
+    Of mixed inputs that is the share answered by their main label.
+    """
 
     loss: Tensor
     value: float
     y: Tensor
     right: float | None
     aux: float
+    mixed: bool
+
+
+def _scalars(
+    step: int,
+    made: _Passes,
+    rate: float,
+    norms: tuple[float, float | None],
+    skipped: float | None = None,
+) -> Scalars:
+    """As they are recorded; the share right under the name of what it is."""
+    plain, mixed = (None, made.right) if made.mixed else (made.right, None)
+    norm, after = norms
+    return Scalars(step, made.value, rate, norm, plain, after, skipped, mixed)
 
 
 class _Part(NamedTuple):
@@ -176,24 +192,25 @@ class _Part(NamedTuple):
 
 def _passes(net: nn.Module, group: Group, how: How) -> _Passes:
     """Forward and backward of every micro-batch; the gradients are then those of the step."""
+    mixed = group.micro[0].other is not None
     if len(group.micro) == 1 and how.world == 1:
         only, y = _pass(net, group.micro[0], 1.0, how), group.micro[0].y
         right = only.right / only.judged if only.judged else None
-        return _Passes(only.loss, only.value, y, right, only.aux)
+        return _Passes(only.loss, only.value, y, right, only.aux, mixed)
     total, sums = how.mass(group.labels), [0.0] * 4  # loss, auxiliary losses, right, judged
     for micro in group.micro:
         share = how.mass(micro.y) / total
         with NOTHING if micro is group.micro[-1] else how.apart():
             part = _pass(net, micro, share, how)
         if not math.isfinite(part.value) and how.world == 1 and how.scaler is None:
-            return _Passes(part.loss, part.value, micro.y, None, 0.0)
+            return _Passes(part.loss, part.value, micro.y, None, 0.0, mixed)
         found = (part.value * share, part.aux * share, part.right, part.judged)
         sums = [a + b for a, b in zip(sums, found, strict=True)]
     if how.world > 1:
         sums = how.gather(torch.tensor(sums, dtype=torch.float64)).tolist()
     loss, aux, good, seen = sums
     y = torch.cat([m.y for m in group.micro])
-    return _Passes(torch.tensor(loss), loss, y, good / seen if seen else None, aux)
+    return _Passes(torch.tensor(loss), loss, y, good / seen if seen else None, aux, mixed)
 
 
 def _pass(net: nn.Module, micro: Micro, share: float, how: How) -> _Part:
@@ -211,7 +228,7 @@ def _pass(net: nn.Module, micro: Micro, share: float, how: How) -> _Part:
     if share * how.world != 1:
         whole = whole * (share * how.world)
     (how.scaler.scale(whole) if how.scaler else whole).backward()
-    right = hits(out, micro.y)
+    right = hits(out, micro.main)
     judged = 0 if right is None else len(micro.y)
     return _Part(loss.detach(), value, aux, right or 0, judged)
 

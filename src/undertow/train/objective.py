@@ -12,6 +12,7 @@ from undertow.core.plan import TrainChoices
 from undertow.nn.loss import Criterion
 
 BALANCES = ("none", "inverse", "effective", "sampler")
+WEIGHTS = ("inverse", "effective")  # those that weigh classes in the loss
 UNEVEN = 10.0  # largest class over smallest from which it is told
 BETA = 0.9999  # of the effective number of samples: Cui et al. 2019, eq. 2
 
@@ -55,6 +56,23 @@ def uneven(data_y: Tensor, classes: int, balance: str) -> tuple[str, ...]:
     )
 
 
+def unlike(choices: TrainChoices) -> tuple[str, ...]:
+    """Why training figures are not held-back ones, in words, where inputs or labels are changed."""
+    mixed = choices.mixup or choices.cutmix
+    of = [
+        *(["mixed inputs"] if mixed else []),
+        *(["smoothed labels"] if choices.label_smoothing else []),
+        *(["weighted classes"] if choices.balance in WEIGHTS else []),
+    ]
+    if not of:
+        return ()
+    right = ", its share right of their main label" if mixed else ""
+    return (
+        f"the training loss is of {' and '.join(of)}{right}; held-back figures are of samples as"
+        " they are: do not compare the two",
+    )
+
+
 def sample_weights(y: Tensor, classes: int) -> Tensor:
     """Odds of every sample under which all classes are drawn alike."""
     return 1.0 / y.bincount(minlength=classes)[y].float()
@@ -92,7 +110,7 @@ def objective(choices: TrainChoices, plain: Criterion, word: str, counts: Tensor
     epsilon = choices.label_smoothing
     if not 0 <= epsilon < 1:
         raise UsageError(f"label_smoothing={epsilon} is no share; give one from 0 to below 1")
-    weighted = choices.balance in ("inverse", "effective")
+    weighted = choices.balance in WEIGHTS
     if not weighted and not epsilon:
         return Objective(plain)
     if word != "cross-entropy":

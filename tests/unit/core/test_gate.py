@@ -47,6 +47,8 @@ def test_above_the_constant_loss_the_answers_decide(
     metrics = tuple(replace(m, accuracy=right if m.step > 90 else None) for m in record.metrics)
     known = replace(record, metrics=metrics, input=replace(record.input, classes=CLASSES))
     assert stuck(known, 100) is verdict
+    mixed = tuple(replace(m, accuracy=None, mixed_accuracy=m.accuracy) for m in metrics)
+    assert stuck(replace(known, metrics=mixed), 100) is verdict
     few = tuple(replace(m, accuracy=right if m.step > 96 else None) for m in record.metrics)
     assert stuck(replace(known, metrics=few), 100) is False
 

@@ -120,6 +120,13 @@ def test_mixup_blends_inputs_and_cutmix_exchanges_boxes() -> None:
         assert torch.allclose(own[differ], torch.full_like(own[differ], made.share))
 
 
+@pytest.mark.parametrize(("share", "main"), [(0.7, [0, 1]), (0.5, [0, 1]), (0.3, [1, 0])])
+def test_the_main_label_is_that_of_the_larger_share(share: float, main: list[int]) -> None:
+    x, y = torch.zeros(2, 3), torch.tensor([0, 1])
+    assert Micro(x, y, y.flip(0), share).main.tolist() == main
+    assert Micro(x, y, None, share).main.tolist() == [0, 1]
+
+
 def test_words_must_fit_the_data() -> None:
     with pytest.raises(UsageError, match="needs images"):
         checked(numbered(3), "flip")

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.cli.command import run
 from undertow.api.train import train
 from undertow.core.errors import EnvironmentFaultError, UndertowError, UsageError
+from undertow.record.store import read_run
 from undertow.train.loggers import Loggers
 
 SMALL: dict[str, Any] = {"batch": 32, "depth": 2, "width": 8, "evaluate_every": 2, "lr": 0.05}
@@ -46,6 +47,25 @@ def test_an_object_with_two_methods_is_told_each_evaluation(tmp_path: Path) -> N
     assert second["train/loss"] == pytest.approx(sum(losses) / 2)
     assert second["train/lr"] == made.metrics[3].lr
     assert len(second) == 6
+
+
+def test_accuracy_on_mixed_inputs_passes_nowhere_for_plain_accuracy(tmp_path: Path) -> None:
+    own, home = Own(), tmp_path / "r"
+    made = train("mlp", DATA, run=home, steps=4, mixup=0.4, loggers=[own, "csv"], **SMALL)
+    shares = [m.mixed_accuracy for m in made.metrics if m.mixed_accuracy is not None]
+    assert len(shares) == 4
+    assert {m.accuracy for m in made.metrics} == {None}
+    _, first = own.told[0]
+    assert first["train/mixed_accuracy"] == pytest.approx(sum(shares[:2]) / 2)
+    assert "train/accuracy" not in first
+    with (home / "scalars.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[0]["train/mixed_accuracy"]) == pytest.approx(sum(shares[:2]) / 2, rel=1e-5)
+    assert "train/accuracy" not in rows[0]
+    stored = read_run(home)
+    assert [m.mixed_accuracy for m in stored.metrics] == pytest.approx(shares, rel=1e-5)
+    assert "mixed inputs" in stored.notes[0]
+    assert "main label of mixed inputs" in (home / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_logger_that_raises_is_dropped_with_one_warning(tmp_path: Path) -> None:

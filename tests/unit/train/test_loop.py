@@ -10,15 +10,18 @@ from torch import Tensor, nn, optim
 from undertow.core.plan import TrainChoices
 from undertow.core.record import Scalars
 from undertow.data.arrays import Arrays
+from undertow.data.feed import Group, Micro
 from undertow.nn.loss import criterion
 from undertow.train.evaluation import CHUNK
 from undertow.train.loop import (
+    How,
     Penalties,
     evaluate,
     penalties,
     rate_factor,
     re_estimate,
     steps,
+    walk,
 )
 
 X = torch.tensor([[3.0, 4.0]])
@@ -52,6 +55,31 @@ def test_weights_move_by_rate_times_the_clipped_gradient(clip: float | None, mov
     assert torch.allclose(step / step.norm(), X / 5)
     assert scalars.grad_norm == pytest.approx(5.0)
     assert (scalars.step, scalars.loss, scalars.lr) == (0, 11.0, 0.5)
+
+
+@pytest.mark.parametrize(("share", "right"), [(0.9, 0.75), (0.1, 0.25)])
+@pytest.mark.parametrize("parts", [1, 2])
+def test_the_share_right_of_mixed_inputs_is_told_under_its_own_name(
+    share: float, right: float, parts: int
+) -> None:
+    """The net answers 1 for all; the label of the larger share is 1 for 3 or for 1 of 4."""
+    net = nn.Linear(2, 2)
+    with torch.no_grad():
+        net.weight.zero_()
+        net.bias.copy_(torch.tensor([0.0, 1.0]))
+    y, other = torch.tensor([1, 1, 1, 0]), torch.tensor([0, 0, 1, 0])
+    n = len(y) // parts
+    micro = tuple(
+        Micro(torch.zeros(n, 2), a, b, share)
+        for a, b in zip(y.split(n), other.split(n), strict=True)
+    )
+    optimizer = optim.SGD(net.parameters(), lr=0.0)
+    loss, _ = criterion("cross-entropy", y)
+    (done,) = walk(net, optimizer, [Group(micro, y)], How(loss))
+    assert (done.scalars.accuracy, done.scalars.mixed_accuracy) == (None, right)
+    plain = Group(tuple(m._replace(other=None) for m in micro), y)
+    (done,) = walk(net, optimizer, [plain], How(loss))
+    assert (done.scalars.accuracy, done.scalars.mixed_accuracy) == (0.75, None)
 
 
 def test_values_are_clipped_one_by_one_after_the_norm_was_taken() -> None:

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from undertow.core.errors import UsageError
 from undertow.core.plan import TrainChoices
-from undertow.train.objective import class_weights, objective, sample_weights, smoothed
+from undertow.train.objective import class_weights, objective, sample_weights, smoothed, unlike
 
 G = torch.Generator().manual_seed(0)
 OUT, Y = torch.randn(30, 5, generator=G).double(), torch.randint(5, (30,), generator=G)
@@ -94,3 +94,11 @@ def test_what_does_not_go_together_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=said):
         objective(TrainChoices(**given), F.mse_loss, word, torch.ones(2))  # type: ignore[arg-type]
+
+
+def test_changed_inputs_and_labels_are_said() -> None:
+    assert unlike(TrainChoices(balance="sampler")) == ()
+    (said,) = unlike(TrainChoices(cutmix=1.0, label_smoothing=0.1))
+    assert "loss is of mixed inputs and smoothed labels, its share right of their main" in said
+    (said,) = unlike(TrainChoices(balance="inverse"))
+    assert "loss is of weighted classes; held-back" in said

@@ -33,6 +33,7 @@ from undertow.report.tables import Table
 
 ROWS = 40  # of the table beside a curve
 STEEP = 50.0  # highest over lowest loss above which the axis is logarithmic
+MIXED = "main label of mixed inputs"
 PANEL, SMALL = 170.0, 90.0  # heights of the loss and of the panels under it
 
 
@@ -96,9 +97,13 @@ def _loss_panel(record: Record, losses: Sequence[Point], steps: Scale, top: floa
 
 
 def _legend(entries: Sequence[tuple[str, str]], steps: Scale) -> str:
-    narrow = steps.end < PANEL * 2.5
+    narrow = _narrow(steps)
     brief = {"loss, median of 10 steps": "loss", "best constant answer (guessing)": "guessing"}
     return legend(steps.start, 16, [(s, brief.get(w, w) if narrow else w) for s, w in entries])
+
+
+def _narrow(steps: Scale) -> bool:
+    return steps.end < PANEL * 2.5
 
 
 def _line(points: Sequence[Point], x: Scale, y: Scale, style: str) -> str:
@@ -122,15 +127,24 @@ def _odd(step: float, steps: Scale, top: float) -> str:
 
 def _accuracy(report: Report) -> bool:
     held = any(e.accuracy is not None for e in report.evaluations)
-    return held or any(m.accuracy is not None for m in report.record.metrics)
+    return held or bool(_right(report.record)[1])
+
+
+def _right(record: Record) -> tuple[str, list[Point]]:
+    """What the training's share right is of, in words, and the share by step."""
+    if mixed := _points(record, "mixed_accuracy"):
+        return MIXED, mixed
+    return "accuracy, training", _points(record, "accuracy")
 
 
 def _accuracy_panel(report: Report, steps: Scale, top: float) -> str:
     scale = Scale(0.0, 1.0, top + SMALL, top)
     parts, entries = [percents(scale, steps.start, steps.end)], []
-    if train := _points(report.record, "accuracy"):
+    word, train = _right(report.record)
+    if train:
         parts.append(_line(thinned(smoothed(train), int(steps.end)), steps, scale, "s3 thin"))
-        entries.append(("s3 thin", "accuracy, training"))
+        narrow = word == MIXED and _narrow(steps)
+        entries.append(("s3 thin", "mixed, main label" if narrow else word))
     held = [(float(e.step), e.accuracy) for e in report.evaluations if e.accuracy is not None]
     if held:
         labels = tuple(f"held-back, step {x:g}" for x, _ in held)
@@ -176,7 +190,8 @@ def _training_table(report: Report) -> Table:
     every = math.ceil(len(metrics) / ROWS)
     held = {e.step: e for e in report.evaluations}
     chosen = [m for i, m in enumerate(metrics) if i % every == 0 or m.step in held]
-    rows = []
+    word, points = _right(report.record)
+    rows, train = [], dict(points)
     for m in chosen[: 3 * ROWS]:
         e = held.get(m.step)
         rows.append(
@@ -184,11 +199,12 @@ def _training_table(report: Report) -> Table:
                 str(m.step),
                 number(m.loss),
                 number(m.lr),
-                percent(m.accuracy),
+                percent(train.get(float(m.step))),
                 percent(e.accuracy if e else None),
             )
         )
-    head = ("step", "loss", "rate", "training accuracy", "held-back accuracy")
+    right = MIXED if word == MIXED else "training accuracy"
+    head = ("step", "loss", "rate", right, "held-back accuracy")
     return Table(head, tuple(rows), (True,) * 5)
 
 

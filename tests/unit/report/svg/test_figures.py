@@ -8,10 +8,17 @@ import pytest
 
 from tests.golden import report_samples as samples
 from undertow.core.record import Column, Record, Snapshot
-from undertow.report import svg
+from undertow.report import Report, svg
+from undertow.report.svg.curves import MIXED
 from undertow.report.svg.draw import NARROW, WIDE, Figure
 from undertow.report.svg.heatmap import BAD, COLORS, COLUMNS, ZERO, down_sampled
 from undertow.report.svg.profile import short, stretches
+
+
+def mixed(report: Report) -> Report:
+    """The same training, of mixed inputs."""
+    told = (replace(m, accuracy=None, mixed_accuracy=m.accuracy) for m in report.record.metrics)
+    return replace(report, record=replace(report.record, metrics=tuple(told)))
 
 
 def figures() -> dict[str, Figure | None]:
@@ -23,6 +30,7 @@ def figures() -> dict[str, Figure | None]:
         "bars": svg.bars(run, "d"),
         "heatmap": svg.heatmap(run, "e"),
         "training": svg.training(run, "f"),
+        "mixed": svg.training(mixed(run), "m"),
         "overflow": svg.training(samples.broken(), "g"),
         "one batch": svg.one_batch(sick.record, "h"),
         "line": svg.line_probe(samples.broken().record, "i"),
@@ -144,6 +152,15 @@ def test_the_training_says_where_it_ends() -> None:
     assert "97.0 % of 360" in made.sentence
     assert "best constant answer" in made.wide
     assert "held-back" in made.wide
+
+
+def test_the_share_right_of_mixed_inputs_is_named_in_legend_and_table() -> None:
+    for report, word in ((samples.run(), "accuracy, training"), (mixed(samples.run()), MIXED)):
+        made = svg.training(report, "a")
+        assert made is not None
+        assert word in made.wide
+        assert made.table.rows[1][3].endswith("%")
+        assert (MIXED in made.wide, MIXED in made.table.head) == (word == MIXED,) * 2
 
 
 def test_events_are_marked() -> None:
