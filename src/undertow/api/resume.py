@@ -18,7 +18,8 @@ from undertow.train import checkpoint
 from undertow.train.fit import NO_LIMITS, Job, Limits
 
 TOP = ("model", "validation", "seed", "variant", "classes", "side")
-MAY_CHANGE = {"epochs"}  # of a plan; what `Limits` holds may change too
+LENGTH = {"epochs", "steps"}
+MAY_CHANGE = LENGTH  # of a plan; what `Limits` holds may change too
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,8 @@ def resumed(how: Again, given: Mapping[str, Any]) -> Job:
 
     Args:
         how: which run.
-        given: options typed again; they must agree with the run's plan, but for `epochs`.
+        given: options typed again; they must agree with the run's plan, but for `epochs` and
+            `steps`: what is typed is the length, steps where both are.
 
     Raises:
         UsageError: no checkpoint, a changed plan or other data.
@@ -88,6 +90,8 @@ def _agreeing(asked: Plan, given: Mapping[str, Any], data: Arrays) -> Plan:
         raise _changed({"model": (asked.model, model)})
     fields["model"] = asked.model
     rest = {k: v for k, v in located(given).items() if k not in fields}
+    if rest.keys() & LENGTH == {"epochs"}:
+        rest["steps"] = None  # else steps of the plan, which win over epochs, would hide them
     choices, training, sizes = split_options(rest)
     typed = replace(
         asked,

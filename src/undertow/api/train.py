@@ -18,9 +18,11 @@ from undertow.core.plan import Plan
 from undertow.core.run import Run
 from undertow.data.arrays import Arrays, load
 from undertow.train.fit import Job, Limits
+from undertow.train.length import COMPLETE
 from undertow.train.loggers import Loggers
 
 __all__ = [
+    "COMPLETE",
     "Limits",
     "Loggers",
     "completed",
@@ -35,7 +37,7 @@ __all__ = [
 ]
 
 Value = str | int | float | bool | tuple[int, ...] | None
-PLAIN = {"model": "cifar_resnet20", "data": "digits", "epochs": 10, "validation": 0.2, "seed": 0}
+PLAIN = {"model": "cifar_resnet20", "data": "digits", "validation": 0.2, "seed": 0}
 UNSET = object()
 
 
@@ -43,7 +45,7 @@ def train(
     model: str = "cifar_resnet20",
     data: object = "digits",
     *,
-    epochs: int = 10,
+    epochs: int | None = None,
     run: str | Path | None = None,
     validation: float = 0.2,
     seed: int = 0,
@@ -73,12 +75,13 @@ def train(
         data: `digits`, `synthetic:CxHxW:CLASSES`, a folder of class folders, a CSV of path,label,
             an IDX, CIFAR-binary or `.npz` file; (x, y) tensors, a Dataset with a length, a
             DataLoader, or any iterable of (x, y) batches (read once into memory).
-        epochs: passes over the training part.
+        epochs: passes over the training part; None is 10, or those of the run that goes on.
         run: the run folder; None makes one under `runs/` named by model and time.
         validation: share held back, drawn by the seed; never trained on.
         seed: of weights, order and split.
         resume: the folder of a run that goes on, bit for bit on a CPU; all else is in it, and what
-            is given must agree with it (epochs may change).
+            is given must agree with it, but for the length: epochs or steps, counted from the
+            run's start, whichever of the two it was made with.
         checkpoint_every: steps between checkpoints; 0 saves at evaluations alone.
         budget_s: seconds after which it stops at a step's end, resumable.
         workers: processes that read samples.
@@ -114,10 +117,10 @@ def train(
     limits = Limits(checkpoint_every, budget_s, workers)
     data = os.fspath(data) if isinstance(data, os.PathLike) else data
     fix = AutoFix(auto_fix, asked, warned, auto_fix_budget_s, _object(data))
-    options = words({"weights": weights, "freeze": freeze, "unfreeze": unfreeze, **options})
+    given = {"epochs": epochs, "weights": weights, "freeze": freeze, "unfreeze": unfreeze}
+    options = words({**given, **options})
     options = {name: value for name, value in options.items() if value is not None}
     top: dict[str, Any] = {"model": model, "validation": validation, "seed": seed}
-    options = {"epochs": epochs, **options}
     if resume is not None:
         how = Again(Path(resume), limits, _object(data), accept_data_change)
         return _told(resumed(how, _typed({**top, "data": data, **options})), fix, loggers)

@@ -15,6 +15,7 @@ from undertow.nn.threads import single_threaded, small
 from undertow.preflight import guarded
 from undertow.train.checkpoint import load as checkpoint
 from undertow.train.fit import Each, Job, fit
+from undertow.train.length import going_on
 from undertow.train.objective import unlike
 from undertow.train.ranks import digest, refuse, written
 
@@ -34,11 +35,16 @@ def trained(
         each: told every step and its evaluation.
         on_finding: told a finding when there is one.
         options: of the model and training as typed, for the commands the report shows.
+
+    Raises:
+        UsageError: a resume whose new length is below the steps already taken.
     """
     if job.ranks.world > 1:
         refuse(job.net)
     values = job.choices.batch * job.train.x[0].numel()
     single = small(job.net, values)
+    if job.resume:
+        job = going_on(job, checkpoint(job.folder)[1])
     with guarded(job.seed), single_threaded(single):
         job = replace(job, about={**job.about, "threads": torch.get_num_threads()})
         watch = _watch(job, on_finding, options) if job.ranks.first else None

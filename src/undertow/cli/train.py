@@ -212,7 +212,7 @@ def _train(words: dict[str, Any], typed: dict[str, Any], ranks: Any) -> int:
 
     from undertow.api.auto_fix import AutoFix, asked, fixing, warned
     from undertow.api.diagnose import diagnose
-    from undertow.api.train import Loggers
+    from undertow.api.train import COMPLETE, Loggers
     from undertow.cli.live import Live
 
     job = replace(_again(words, typed) if words["resume"] else _new(words, typed), ranks=ranks)
@@ -236,6 +236,8 @@ def _train(words: dict[str, Any], typed: dict[str, Any], ranks: Any) -> int:
     _print(done, report, json=words["json"], quiet=words["quiet"])
     if not still:
         _ends(done, job)
+    elif told := [note for note in done.notes if note.startswith(COMPLETE)]:
+        print(f"undertow: {told[0]}", file=sys.stderr)
     if done.interrupted:
         return INTERRUPTED
     return 0 if report.healthy or report.diagnosis.watching else FINDINGS

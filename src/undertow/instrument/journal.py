@@ -31,6 +31,7 @@ class Journal:
         self.held: list[Held] = []
         self._folder, self._note, self._start = folder, note, start
         self._first: dict[str, Layer] = {}
+        self.before: Record | None = None
         self._writer: RunWriter | None = None
         self._begun = False
         self._head: Record | None = None
@@ -50,25 +51,31 @@ class Journal:
         """
         if self._folder is None:
             return
-        if self._start is not None and not self._begun:
-            self._go_on(self._start)
+        self.go_on()
         versions = {"torch": torch.__version__, "python": platform.python_version()}
         again = self._begun or self._start is not None
         self._writer = RunWriter(self._folder, head, {"versions": versions}, resume=again)
         self._begun, self._head = True, head
 
-    def _go_on(self, start: int) -> None:
-        """Take in what the folder's run has seen before step `start`."""
-        assert self._folder is not None
+    def go_on(self) -> None:
+        """Take in, once, what the folder's run had seen before the step it goes on from.
+
+        Raises:
+            UsageError: the folder holds no run.
+        """
+        start = self._start
+        if self._folder is None or start is None or self._begun or self.before is not None:
+            return
         before = read_run(self._folder)
         self.metrics = [m for m in before.metrics if m.step < start]
         self.snapshots = [s for s in before.snapshots if s.step < start]
         self.held = [h for h in before.held if h.step <= start]
-        self._first = {y.path: y for y in before.layers} if start > 0 else {}  # 0: a net of its own
+        if start > 0:  # 0: a net of its own
+            self._first, self.before = {y.path: y for y in before.layers}, before
 
     def as_first_seen(self, layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
         """The rows with the start statistics of a run that goes on, not those of its resume."""
-        return tuple(self._first.get(y.path, y) for y in layers)
+        return tuple(self._first.get(y.path, y) for y in layers or self._first.values())
 
     def add(self, scalars: Scalars, snapshot: Snapshot | None) -> None:
         """One step."""

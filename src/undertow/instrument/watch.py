@@ -92,6 +92,7 @@ class Watch:
     def __enter__(self) -> Self:
         self._depth += 1
         if self._depth == 1:
+            self._journal.go_on()
             self._journal.open(self.record)
             if not self._own_loop:
                 self._steps.attach()
@@ -325,7 +326,9 @@ class Watch:
     def _written(self) -> Record:
         """The record without its series, as run.json holds it."""
         layers = self._journal.as_first_seen(self._probe.layers)
-        return replace(self._head.written(self._step, self._journal.metrics), layers=layers)
+        journal = self._journal
+        head = self._head.written(self._step, journal.metrics, journal.before)
+        return replace(head, layers=layers)
 
 
 def _rounded(value: Cell) -> Cell:

@@ -27,7 +27,7 @@ MEASURED = ("curvature", "line", "one_batch", "probe_steps", "experiments")  # l
 MEASURED_EVENT, EVALUATION_EVENT = "measured", "evaluation"
 SCALARS = tuple(f.name for f in fields(Scalars))
 _cells_of = attrgetter(*SCALARS[1:])
-RARE = ("clipped_norm", "skipped", "mixed_accuracy")  # left out of a line where they were not measured
+RARE = ("clipped_norm", "skipped", "mixed_accuracy")  # left out of a line where not measured
 PLAIN = '{"step":%d,"loss":%.6g,"lr":%.6g,"grad_norm":%.6g,"accuracy":%.6g}'  # nearly every line
 
 

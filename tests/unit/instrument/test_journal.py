@@ -70,3 +70,16 @@ def test_a_folder_that_fails_is_noted_once(tmp_path: Path, monkeypatch: pytest.M
     journal.add(Scalars(0), None)
     assert notes == ["no longer stored: the disk is full"]
     assert len(journal.metrics) == 1
+
+
+def test_rows_of_the_sitting_before_stand_until_new_ones_are_seen(tmp_path: Path) -> None:
+    rows = (Layer("a", "Linear", 0, weight_std=0.5), Layer("head", "Linear", 1))
+    first = Journal(tmp_path / "run", pytest.fail)
+    first.open(Record())
+    first.head(Record(layers=rows))
+    first.add(Scalars(0, loss=1.0), None)
+    first.close()
+    again = Journal(tmp_path / "run", pytest.fail, start=1)
+    again.go_on()
+    assert again.as_first_seen(()) == rows
+    assert again.as_first_seen((Layer("a", "Linear", 0, weight_std=0.1),)) == rows[:1]
