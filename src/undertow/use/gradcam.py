@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from undertow.core.errors import UsageError, unknown
 from undertow.train.evaluation import evaluating
 
 MAPS = 4  # axes of feature maps: (N, C, h, w)
+NAMED = 6  # layers an error names
 Hook = Callable[[nn.Module, Any, Any], Any]
 
 
@@ -134,12 +136,23 @@ def hooked(net: nn.Module, path: str, hook: Hook) -> Iterator[None]:
     """
     paths = {p: m for p, m in net.named_modules() if p}
     if path not in paths:
-        raise unknown("layer", path, paths)
+        raise _no_layer(path, list(paths))
     handle = paths[path].register_forward_hook(hook)
     try:
         yield
     finally:
         handle.remove()
+
+
+def _no_layer(path: str, paths: list[str]) -> UsageError:
+    """A net has too many layers to list: the nearest by name, else the last."""
+    if len(paths) <= NAMED:
+        return unknown("layer", path, paths)
+    near = get_close_matches(path, paths, n=NAMED, cutoff=0.4) or paths[-NAMED:]
+    return UsageError(
+        f"layer={path!r} is unknown; of the net's {len(paths)} layers choose one as"
+        f" {', '.join(near)}; `undertow summary` lists them"
+    )
 
 
 def _cut(held: list[Tensor]) -> Hook:

@@ -138,6 +138,16 @@ def test_errors_name_what_can_be_chosen() -> None:
         maps_of(net, x, "head")
 
 
+@pytest.mark.parametrize(
+    ("path", "near"), [("layer1.con", "layer1"), ("?", "fc")], ids=["like one", "like none"]
+)
+def test_of_many_layers_an_error_names_a_few(path: str, near: str) -> None:
+    net = build_plan(plan_of("cifar_resnet20"))
+    with pytest.raises(UsageError, match=f"of the net's .* layers choose one as .*{near}") as told:
+        maps_of(net, torch.zeros(1, 3, 32, 32), path)
+    assert str(told.value).count(",") <= 6
+
+
 def test_a_map_over_the_input_peaks_at_one() -> None:
     torch.manual_seed(0)
     wide = gradcam(Pooled(), image()).sized((24, 24))
