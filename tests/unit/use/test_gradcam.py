@@ -139,7 +139,7 @@ def test_errors_name_what_can_be_chosen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "near"), [("layer1.con", "layer1"), ("?", "fc")], ids=["like one", "like none"]
+    ("path", "near"), [("layer1.con", "layer1"), ("?", "linear")], ids=["like one", "like none"]
 )
 def test_of_many_layers_an_error_names_a_few(path: str, near: str) -> None:
     net = build_plan(plan_of("cifar_resnet20"))
