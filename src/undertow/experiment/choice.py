@@ -9,6 +9,7 @@ from undertow.core.verdict import Verdict
 from undertow.experiment.effect import interval, judged
 from undertow.remedies.price import price
 
+ALIKE = 0.05  # of the constant answer's loss: two repaired nets nearer than this are equally good
 Shown = tuple[Remedy, Verdict]
 
 
@@ -16,7 +17,7 @@ def chosen(tried: Sequence[Shown]) -> Shown | None:
     """The one to keep of what was tried, with its verdict; None where nothing was shown.
 
     Of several that repair: the cheapest whose final loss lies within the 95 % interval of the
-    best one's, the first tried of equal ones. Of several that improve: the first.
+    best one's or .05 from it, the first tried of equal ones. Of several that improve: the first.
     """
     repaired = [s for s in tried if s[1].word == "repaired"]
     if len(repaired) > 1:
@@ -28,7 +29,7 @@ def chosen(tried: Sequence[Shown]) -> Shown | None:
 def _cheapest(shown: Sequence[Shown]) -> Shown:
     losses = [_losses(said) for _, said in shown]
     best = min(losses, key=fmean)
-    most = interval(best)[1]
+    most = max(interval(best)[1], fmean(best) + ALIKE)
     near = [s for s, own in zip(shown, losses, strict=True) if own is best or fmean(own) <= most]
     remedy, said = min(near, key=lambda s: price(s[0].change))
     others = [r.name for r, _ in shown if r is not remedy]

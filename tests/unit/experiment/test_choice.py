@@ -28,6 +28,13 @@ def test_the_cheapest_within_the_interval_of_the_best_is_kept() -> None:
     assert kept[1].why == f"it trains; {said}"
 
 
+def test_a_difference_that_says_nothing_is_none() -> None:
+    dear, cheap = shown("batch-norm", NORM, (0.01,) * 3), shown("lower-lr", RATE, (0.05,) * 3)
+    kept = chosen([dear, cheap])
+    assert kept is not None
+    assert kept[0].name == "lower-lr"
+
+
 def test_a_cheap_one_outside_of_it_is_not() -> None:
     dear = shown("batch-norm", NORM, (0.10, 0.12, 0.14))
     cheap = shown("lower-lr", RATE, (0.5, 0.5, 0.5))
@@ -41,7 +48,7 @@ def test_the_first_tried_of_equal_price() -> None:
     one, two = shown("relu", ACT, (0.2, 0.2, 0.3)), shown("tanh", ACT, (0.2, 0.2, 0.2))
     kept = chosen([one, two])
     assert kept is not None
-    assert kept[0].name == "tanh"  # .23 lies outside an interval of no width
+    assert kept[0].name == "relu"
     same = chosen([two, shown("elu", ACT, (0.2, 0.2, 0.2))])
     assert same is not None
     assert same[0].name == "tanh"
