@@ -106,7 +106,7 @@ def trains(  # noqa: PLR0913
     seed: int,
     steps: int = 300,
 ) -> bool:
-    """Whether a changed net's mean loss over the last 30 steps is below .9 of the constant's.
+    """Whether a changed net's mean loss over the last tenth of the steps is below .9 constant.
 
     `constant`: the best constant answer's loss; None: found here.
     """
@@ -148,7 +148,7 @@ def trains(  # noqa: PLR0913
             nn.utils.clip_grad_norm_(net.parameters(), edits["clip_norm"])
         opt.step()
         losses.append(float(value))
-    return fmean(losses[-30:]) < 0.9 * constant
+    return fmean(losses[-max(1, steps // 10) :]) < 0.9 * constant
 
 
 # Parts
@@ -176,8 +176,9 @@ def _named(case: Any, budget: float) -> dict[str, Any]:
 
     data = case.data()
     fix = ut.repair(
-        case.build, data, case.loss, optimizer=case.optimizer, budget_s=budget, executor=Here()
-    )
+        case.build, data, case.loss, optimizer=case.optimizer, steps=case.steps, budget_s=budget,
+        executor=Here(),
+    )  # fmt: skip
     said = fix.verdict
     edits = {e.field: e.value for e in said.edits}
     call, _ = criterion(case.loss, data[1])
@@ -187,7 +188,9 @@ def _named(case: Any, budget: float) -> dict[str, Any]:
         plain = call if case.loss == "mse" else plain
         takes = bool(signature(case.build).parameters)
         make = case.build if takes else lambda _: case.build()
-        again = [trains(make, data, plain, case.optimizer, edits, None, s) for s in UNSEEN]
+        again = [
+            trains(make, data, plain, case.optimizer, edits, None, s, case.steps) for s in UNSEEN
+        ]
     return {
         "curable": case.curable,
         "budget_s": budget,

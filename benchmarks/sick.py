@@ -26,6 +26,7 @@ class Sick:
     optimizer: Callable[[Iterable[nn.Parameter]], Optimizer]
     loss: str | Callable[[Tensor, Tensor], Tensor] = "cross-entropy"
     curable: bool = True
+    steps: int = 300
 
 
 def circles(n: int = 600) -> Pair:
@@ -216,6 +217,17 @@ def functional(seed: int) -> nn.Module:
     return Convs(12, std=0.01)
 
 
+def normed_deep(seed: int) -> nn.Module:
+    """56 plain convolutions of 8 channels, each with batch norm and ReLU, from He's weights."""
+    torch.manual_seed(seed)
+    parts: list[nn.Module] = []
+    for i in range(56):
+        conv = nn.Conv2d(8 if i else 1, 8, 3, padding=1, bias=False)
+        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+        parts += [conv, nn.BatchNorm2d(8), nn.ReLU()]
+    return nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 10))
+
+
 class Recurrent(nn.Module):
     """An LSTM whose recurrent weights are so large that gradients grow with time."""
 
@@ -317,6 +329,7 @@ NAMED: tuple[Sick, ...] = (
     Sick("wine in its units", plain_wine, tabular, sgd(0.02)),
     Sick("cancer table in its units", plain_cancer, cancer, sgd(0.02)),
     Sick("convolutions with F.relu", functional, small_images, sgd(0.02)),
+    Sick("56 plain convolutions with BN", normed_deep, small_images, sgd(0.05), steps=100),
     Sick("LSTM, gradients explode", lstm, sequences, sgd(3.0)),
     Sick("transformer without norm", transformer, small_images, sgd(0.02)),
     Sick("transformer without norm, x 4", transformer_x4, small_images, sgd(0.02)),

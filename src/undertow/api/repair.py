@@ -23,11 +23,13 @@ from undertow.data.arrays import Arrays, finite, load
 from undertow.data.given import given
 from undertow.data.split import hold_back
 from undertow.experiment import repair as engine
+from undertow.experiment.degradation import degraded, hampered
 from undertow.experiment.executor import one_pool
 from undertow.experiment.memory import Memory
 from undertow.experiment.pair import Source, seeded_alike
 from undertow.experiment.trials import Trials, base_of, ready_case
 from undertow.preflight import Deadline, guarded
+from undertow.remedies.structure import SKIP
 from undertow.report.report import Report
 
 __all__ = ["Fix", "proven", "repair"]
@@ -234,18 +236,25 @@ def _proven(
     if report is None:
         report = _checked(source, trials, name, facts)
     control: tuple[Trial, ...] = ()
+    deep = False
     if report.healthy:
         control, failing = engine.lived(source, trials)
         if failing is None:
             report = _unparted(report)
-            if report.healthy:
+            deep = report.healthy and hampered(report.record, control)
+            if report.healthy and not deep:
                 return _sound(source, trials, report, control)
         else:
             report = _failing(source, trials, report, failing)
-    remedies = _possible(report.remedies, source)
-    made = engine.repair(source, report.record, report.diagnosis, remedies, trials, control)
-    earlier = tuple(v for v in made.tried if v is not made.verdict)
-    final = replace(report, verdict=made.verdict, tried=earlier)
+    remedies = (SKIP,) if deep else _possible(report.remedies, source)
+    seen = (report.record, report.diagnosis)
+    made = engine.repair(source, *seen, remedies, trials, control, only=deep)
+    kept = (made.verdict.remedy, made.verdict.edits)
+    earlier = tuple(v for v in made.tried if (v.remedy, v.edits) != kept)
+    made = degraded(made)
+    if deep and made.diagnosis.healthy:
+        return _sound(source, trials, report, control)
+    final = replace(report, diagnosis=made.diagnosis, verdict=made.verdict, tried=earlier)
     if made.verdict.word == "repaired" and made.kept is not None:
         causes = _confirmed(final.causes, made.kept)
         final = replace(final, diagnosis=replace(final.diagnosis, causes=causes))

@@ -30,6 +30,7 @@ SLOW = 4e-4  # if the largest update_ratio lies below this as well
 RAW_RMS = 5.0  # root mean square of features that nobody standardised
 RAW_MAX = 30.0  # largest magnitude of such features
 STILL = ("", "none", "lrn")  # words for "no norm"; LRN divides by neighbours, not by a scale
+LONG = 30  # plain batch-normalised layers: gradients grow by 1.21 a layer (section 12)
 
 
 def growth(record: Record, snap: Snapshot) -> float | None:
@@ -188,6 +189,14 @@ def normalised(record: Record, kinds: tuple[str, ...] = ("batch",)) -> bool:
     """Whether most hidden layers feed a norm of these kinds."""
     norms = [y.norm for y in record.layers if y.role == "hidden"]
     return sum(word in kinds for word in norms) * 2 > len(norms)
+
+
+def long_plain(record: Record) -> bool:
+    """Whether the plan has no skips and more batch-normalised layers than LONG."""
+    plan = record.plan
+    normed = [y for y in record.layers if y.role == "hidden" and y.norm == "batch"]
+    skips = plan is None or plan.choices.skip not in (None, "none")
+    return not skips and len(normed) > LONG
 
 
 def moving(record: Record, step: int) -> bool:

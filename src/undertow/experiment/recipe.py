@@ -42,7 +42,10 @@ CALLS = {
 OPTIMIZERS = {"sgd": "SGD", "adam": "Adam", "adamw": "AdamW", "rmsprop": "RMSprop"}
 FIXED = {
     "reset_bias": ["+ nn.init.zeros_(layer.bias)  # of every layer that feeds an activation"],
-    "skip": ["- x = block(x)", "+ x = x + block(x)  # over pairs; a 1x1 where shapes differ"],
+    "skip": [
+        "- x = block(x)",
+        "+ x = x + block(x)  # norm, act, layer, twice; a 1x1 where shapes differ",
+    ],
     "standardise": ["+ x = (x - mean) / std  # of the training set, per channel or feature"],
     "revive_units": [
         "+ dead = (layer(x) <= 0).all(0)  # units that never fire on a batch, layer by layer",

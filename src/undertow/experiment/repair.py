@@ -86,6 +86,8 @@ def repair(
     remedies: Sequence[Remedy],
     trials: Trials,
     control: tuple[Trial, ...] = (),
+    *,
+    only: bool = False,
 ) -> Repair:
     """Try ranked remedies by pre-flight, then by paired training; keep the cheapest that is shown.
 
@@ -99,6 +101,7 @@ def repair(
         remedies: in the order of trying.
         trials: data, seeds and limits, all fixed before the first look.
         control: trials of the source itself where they have been run.
+        only: nothing but `remedies` is tried.
     """
     short = too_short(source, trials)
     if short:
@@ -107,7 +110,7 @@ def repair(
     arms = [(_decoy(found, source))] if control else [(CONTROL, ()), _decoy(found, source)]
     *first, false = trained(trials, source, *arms)
     base = Arms(control or first[0], (), false)
-    more = further(found, record, source.plan, remedies)
+    more = () if only else further(found, record, source.plan, remedies)
     tries = _Tries(source, trials, base, _decoy(found, source))
     tries.all(remedies, more)
     kept, said = tries.best()

@@ -5,6 +5,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from undertow.nn.bypass import ends
+
 LARGEST = 4  # layers with weights in a block; a whole trunk is none
 MATRIX = 2  # dimensions of a weight
 
@@ -55,8 +57,8 @@ def add_skip(block: nn.Module) -> None:
 
 
 def skipped(block: nn.Module) -> bool:
-    """Whether a skip was put over the block by `add_skip`."""
-    return _added in block._forward_hooks.values()
+    """Whether a skip was put over the block, or a path past it and the one before ends at it."""
+    return _added in block._forward_hooks.values() or ends(block)
 
 
 def _added(module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from undertow.core.record import Layer
 from undertow.nn.activation import activation, pointwise, word_of
 from undertow.nn.auxiliary import tap
 from undertow.nn.blocks import add_skip, shape_preserving, skipped
+from undertow.nn.bypass import over_chains
 from undertow.nn.copying import copied
 from undertow.nn.ending import end_with
 from undertow.nn.functional import Swap
@@ -131,8 +132,10 @@ def _skip(site: _Site, value: Value) -> None:
     outside = [y.path for y in site.layers if y.role == "hidden" and not _within(y.path, blocks)]
     if outside:
         site.tell(f"no skip over {', '.join(outside)}: the shape changes there")
+    passed = over_chains(site.net, blocks)
     for path in blocks:
-        add_skip(site.net.get_submodule(path))
+        if path not in passed:
+            add_skip(site.net.get_submodule(path))
 
 
 def _zero_gamma(site: _Site, value: Value) -> None:

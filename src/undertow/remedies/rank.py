@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from undertow.core.derive import line_best
+from undertow.core.derive import line_best, long_plain, normalised
 from undertow.core.finding import Diagnosis, Experiment, Remedy
 from undertow.core.plan import Plan
 from undertow.core.record import Record
@@ -75,6 +75,7 @@ DECOYS: dict[str, tuple[str, ...]] = {  # of one edit each, never seen to help: 
     "lr-low": ("clip-norm", "leaky-relu"),
     "input-scale": ("skip", "shallower", "l2"),
 }
+DEEP = ("exploding", "vanishing", "healthy")  # words of a plain net its norms do not carry
 SINGLE = ("dead", "saturated", "exploding", "input-scale")  # undone by one change, if alone
 WHOLE, BOTH = "batch-norm", 2
 STRUCTURE = frozenset({"skip", "depth", "width"})  # fields that may find no place in a module
@@ -230,6 +231,8 @@ def _order(diagnosis: Diagnosis, record: Record) -> tuple[str, ...]:
     words = ORDER.get(diagnosis.mechanism, ())
     if any(s.name == "symmetric-weights" for s in diagnosis.symptoms):
         words = tuple(dict.fromkeys((fitting_init(record) or "xavier-init", *words)))
+    if diagnosis.mechanism in DEEP and long_plain(record):
+        words = tuple(dict.fromkeys(("skip", *words)))
     if diagnosis.mechanism not in SINGLE or faults(record) < BOTH:
         return words
     return tuple(dict.fromkeys((WHOLE, *words)))
@@ -247,6 +250,8 @@ def _named(word: str, record: Record) -> Iterable[Remedy]:
 
 def _offered(remedy: Remedy, diagnosis: Diagnosis, record: Record, plan: Plan | None) -> bool:
     never = NEVER.get(diagnosis.mechanism, ())
+    if diagnosis.mechanism == "exploding" and normalised(record):
+        never = tuple(w for w in never if w != "skip")  # it never helped without a norm
     led = any(_leads(e) and matches(remedy, e, record) for e in _cleared(record))
     if remedy.name in never and not led:
         return False

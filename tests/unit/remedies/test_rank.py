@@ -311,3 +311,15 @@ def test_a_loss_that_overflows_unannounced_may_be_the_nets_as_well_as_its_batchs
     assert (found.mechanism, found.causes[0].name) == ("data", "batch")
     assert names(record)[0] == "lower-lr"
     assert further(found, record)
+
+
+def test_a_long_plain_net_with_norms_is_offered_paths_past_its_layers() -> None:
+    plan = Plan("mlp", Choices(norm="batch", skip="none"), (), train=TrainChoices())
+    normed = {"layers": layers(36, norm="batch"), "depth": 36, "plan": plan}
+    grown = check(grad_l2=falling(1.2, 36), **normed)
+    assert diagnose(grown).mechanism == "exploding"
+    assert names(grown, plan)[0] == "skip"
+    residual = replace(plan, choices=replace(plan.choices, skip="zero-pad"))
+    assert "skip" not in names(replace(grown, plan=residual), residual)
+    bare = replace(grown, layers=layers(36))
+    assert "skip" not in names(bare, plan)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 
+from undertow.core.derive import LONG
 from undertow.core.finding import Cause, Evidence, Symptom
 from undertow.core.record import Record
 from undertow.core.rule import rule
 from undertow.diagnosis.causes.standing import NO_EVIDENCE, settle
 
 LAYERS = 5  # plain hidden layers from which a missing norm is worth naming
-LONG = 30  # plain batch-normalised layers: gradients grow by 1.21 a layer (section 12)
 
 
 @rule(
