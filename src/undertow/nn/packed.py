@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, fx, nn
 
 from undertow.nn.graph import alone, is_relu, is_sum, module_of, replace
+from undertow.nn.pooling import SplitPool, WholeMean, cheap_pools
+from undertow.nn.siblings import merge_siblings
 
 OPERATORS = (
     "_convolution_pointwise",
@@ -31,27 +33,35 @@ def available() -> bool:
 class PackedConv(nn.Module):
     """A convolution, a sum with another map, a rectifier: each where it is switched on."""
 
-    def __init__(self, conv: nn.Conv2d, dtype: torch.dtype, shape: tuple[int, ...] | None) -> None:
+    def __init__(self, conv: nn.Conv2d, shape: tuple[int, ...] | None) -> None:
         super().__init__()
-        self.how: Any = (_pair(conv.padding), conv.stride, conv.dilation, conv.groups)
-        weight = conv.weight.detach().to(dtype).contiguous()
-        size = None if shape is None else list(shape)
-        self.weight: Any = torch.ops.mkldnn._reorder_convolution_weight(weight, *self.how, size)
-        self.bias: Any = None if conv.bias is None else conv.bias.detach().to(dtype)
+        self.conv, self.shape = conv, shape
         self.act = PLAIN
         self.over = False  # the sum is written over the other map
+        self.op: Any = None
+        self.held: Any = ()
+
+    def pack(self, dtype: torch.dtype, summed: bool) -> None:
+        """Lay out the weights for inputs of the shape; nothing is switched on later."""
+        conv, size = self.conv, None if self.shape is None else list(self.shape)
+        how: Any = (_pair(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
+        weight = conv.weight.detach().to(dtype).contiguous()
+        weight = torch.ops.mkldnn._reorder_convolution_weight(weight, *how, size)
+        bias = None if conv.bias is None else conv.bias.detach().to(dtype)
+        act = None if self.act == PLAIN else self.act
+        end: Any = ("add", 1.0, act, [], None) if summed else (self.act, [], "")
+        found = torch.ops.mkldnn
+        kind = found._convolution_pointwise_ if self.over else found._convolution_pointwise
+        self.op = kind.binary if summed else kind.default
+        self.held = (weight, bias, *how, *end)
+        del self.conv
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
         """(N, C, H, W) -> (N, C', H', W'), channels last."""
-        held = (x, self.weight, self.bias, *self.how)
         if other is None:
-            out: Tensor = torch.ops.mkldnn._convolution_pointwise(*held, self.act, [], "")
-            return out
-        act = None if self.act == PLAIN else self.act
-        how: Any = ("add", 1.0, act, [], None)
-        if self.over:
-            return torch.ops.mkldnn._convolution_pointwise_.binary(other, *held, *how)
-        return torch.ops.mkldnn._convolution_pointwise.binary(x, other, *held[1:], *how)
+            return self.op(x, *self.held)
+        first = (other, x) if self.over else (x, other)
+        return self.op(*first, *self.held)
 
 
 class PackedLinear(nn.Module):
@@ -85,6 +95,8 @@ def packed(
         dtype: of weights and maps: float32 or bfloat16.
         shapes: path of a layer -> shape of its input, for which its weights are laid out.
     """
+    merge_siblings(graph)
+    cheap_pools(graph)
     for node in list(graph.graph.nodes):
         made = _packed(module_of(graph, node), dtype, shapes.get(str(node.target)))
         if made is not None:
@@ -95,6 +107,10 @@ def packed(
         elif is_sum(node):
             _add(graph, node)
     _overwrite(graph)
+    for node in graph.graph.nodes:
+        layer = module_of(graph, node)
+        if isinstance(layer, PackedConv) and layer.op is None:
+            layer.pack(dtype, summed=len(node.args) > 1)
     graph.to(dtype)
     graph.delete_all_unused_submodules()
     graph.graph.lint()
@@ -107,10 +123,20 @@ def _packed(
 ) -> nn.Module | None:
     if type(layer) is nn.Conv2d and layer.padding_mode == "zeros":
         whole = all(isinstance(n, int) for n in layer.padding)
-        return PackedConv(layer, dtype, shape) if whole else None
+        return PackedConv(layer, shape) if whole else None
     if type(layer) is nn.Linear:
         return PackedLinear(layer, dtype, shape[0] if shape else None)
     return None
+
+
+def flat(graph: fx.GraphModule) -> fx.GraphModule:
+    """Call the packed layers of a graph without looking them up as modules, in place."""
+    for node in graph.graph.nodes:
+        layer = module_of(graph, node)
+        if isinstance(layer, (*Packed, SplitPool, WholeMean)):
+            node.op, node.target = "call_function", layer.forward
+    graph.recompile()
+    return graph
 
 
 def _rectify(graph: fx.GraphModule, node: fx.Node) -> None:
@@ -153,5 +179,5 @@ def _overwrite(graph: fx.GraphModule) -> None:
         layer.over = own and last and all(readers) and x is not other
 
 
-def _pair(given: Any) -> tuple[int, ...]:
-    return (given, given) if isinstance(given, int) else tuple(given)
+def _pair(given: Any) -> list[int]:
+    return [given, given] if isinstance(given, int) else list(given)

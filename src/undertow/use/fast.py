@@ -16,7 +16,7 @@ from torch import Tensor, fx, nn
 
 from undertow.core.errors import EnvironmentFaultError, UsageError, unknown
 from undertow.nn.graph import folded
-from undertow.nn.packed import available, packed
+from undertow.nn.packed import available, flat, packed
 from undertow.train.precision import LARGE, has_bf16
 
 WORDS = ("auto", "fp32", "bf16")
@@ -156,7 +156,7 @@ def _ways(
 
 
 def _packed(graph: fx.GraphModule, dtype: torch.dtype, seen: Seen) -> nn.Module:
-    return packed(deepcopy(graph), dtype, seen.shapes)
+    return flat(packed(deepcopy(graph), dtype, seen.shapes))
 
 
 def _converted(graph: fx.GraphModule, dtype: torch.dtype) -> nn.Module:
@@ -193,11 +193,11 @@ def _tried(
 def _laid_out(net: nn.Module, dtype: torch.dtype) -> Call:
     net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    @torch.no_grad()
     def call(x: Tensor) -> Tensor:
         layout = torch.channels_last if x.ndim == MAPS else torch.contiguous_format
-        out: Tensor = net(x.to(dtype, memory_format=layout))
-        return out.float()
+        with torch.inference_mode():  # each call is cheaper than without gradients alone
+            out = net(x.to(dtype, memory_format=layout))
+        return torch.empty(out.shape).copy_(out)  # a plain tensor again, which may be written to
 
     return call
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 import undertow as ut
 from tests.unit.nn.test_graph import lively
 from undertow.core.errors import EnvironmentFaultError, UsageError
+from undertow.nn import pooling
 from undertow.nn.packed import available
 from undertow.use import fast
 from undertow.use.fast import ready
@@ -32,6 +33,29 @@ def test_the_fused_way_is_taken_and_agrees(net: nn.Module) -> None:
     assert way.call(X[:1]).shape == (1, 10)  # another batch size than it was laid out for
 
 
+@pytest.mark.skipif(not available(), reason="torch has no oneDNN operators here")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_is_fused_for_one_batch_holds_for_others(
+    precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pooling, "LARGE", 0)
+    monkeypatch.setattr(fast, "has_bf16", lambda _: True)
+    net = lively(ut.build("googlenet", seed=0, classes=5, aux=0))
+    draw = torch.Generator().manual_seed(1)
+    way = ready(net, torch.randn(1, 3, 64, 64, generator=draw), precision)
+    assert (way.path, way.precision) == ("fused", precision)
+    far = 1e-5 if precision == "fp32" else 0.05
+    for size in ((1, 3, 64, 64), (4, 3, 64, 64), (2, 3, 97, 130)):
+        x = torch.randn(size, generator=draw)
+        with torch.no_grad():
+            wanted = net(x)
+        out = way.call(x)
+        assert float((out - wanted).norm() / wanted.norm()) < far
+        assert out.dtype == torch.float32
+        assert not out.is_inference()  # a caller may write to it and differentiate with it
+        assert torch.equal(way.call(x), out)
+
+
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
@@ -50,7 +74,7 @@ def test_a_wrong_fused_way_is_not_taken(
             """Its outputs."""
             return spoil(net(x))
 
-    monkeypatch.setattr(fast, "packed", lambda *_: Spoilt())
+    monkeypatch.setattr(fast, "_packed", lambda *_: Spoilt())
     monkeypatch.setattr(fast, "available", lambda: True)
     way = ready(net, X, "fp32")
     assert way.path == "folded"
@@ -65,7 +89,7 @@ def test_operators_that_raise_are_not_the_end(
     def gone(*_: object) -> None:
         raise RuntimeError("no such operator")
 
-    monkeypatch.setattr(fast, "packed", gone)
+    monkeypatch.setattr(fast, "_packed", gone)
     way = ready(net, X, "fp32")
     assert way.path == "folded"
     assert "RuntimeError" in way.notes[0] if way.notes else not available()
