@@ -28,6 +28,7 @@ from undertow.core.words import NORMS
 
 HALF = 0.5  # of the first loss: what a fall to the constant answer seldom takes
 RIGHT = 0.25  # share of the way from guessing to all right that counts as answering
+SOME, FEW = 0.2, 2  # that share with a loss that falls; classes up to which it says nothing
 SURE = 3.0  # times the constant loss: what a net that is mostly right loses by over-confidence
 GROUND = 0.6  # of the constant loss: where a single batch does not come by guessing
 CRAWL = 1e-3  # largest update_ratio of steps that cannot bring a late turn
@@ -64,15 +65,15 @@ def stuck(record: Record, step: int) -> bool:
     constant one moves only if the answers do: from a bad start it falls by itself, and a net that
     is right may be over-confident. So does one whose steps hardly move any layer, from .9 on. A net
     with batch norm that stood well below guessing in the last 100 steps swings, and is not stuck;
-    nor is a normalised one that still comes down from above the constant loss.
+    nor is a normalised one that still comes down from above the constant loss, or one that answers
+    more and more while its loss falls slowly.
     """
     if record.kind == "check":
         return learned(record) is False
     if step + 1 < verdict_after(record):
         return False
     share, right = progress(record, step), answers(record, step)
-    swings = share is not None and share < SURE and _swings(record, step)
-    if swings or (share is not None and share > 1 and _comes_down(record, step, right)):
+    if share is not None and _excused(record, step, share, right):
         return False
     if share is not None and share > 1 and right is not None and (not right or share < SURE):
         return not right
@@ -80,6 +81,26 @@ def stuck(record: Record, step: int) -> bool:
         return True
     none = share > GUESSING if share is not None else not _halved(record, step)
     return none and not moving(record, step)
+
+
+def _excused(record: Record, step: int, share: float, right: bool | None) -> bool:
+    """Whether what looks like no progress is a swing, a way down or a slow start."""
+    if share > 1 and _comes_down(record, step, right):
+        return True
+    return (share < 1 and _answers_more(record, step)) or (share < SURE and _swings(record, step))
+
+
+def _answers_more(record: Record, step: int) -> bool:
+    """Whether a fifth of the way to all right is gone and the loss falls, if at half the pace.
+
+    Of three classes or more: of two a constant answer can be right as often.
+    """
+    now, slope, classes = smoothed(record, step), trend(record, step), record.input.classes
+    seen = accuracy(record, step)
+    if now is None or slope is None or seen is None or classes <= FEW:
+        return False
+    some = seen >= 1 / classes + SOME * (1 - 1 / classes)
+    return some and -slope * W >= MOVES / 2 * (now - record.best_loss)
 
 
 def _swings(record: Record, step: int) -> bool:

@@ -159,3 +159,22 @@ def test_a_net_with_batch_norm_that_answers_may_lose_much(
     metrics = tuple(replace(m, accuracy=right) for m in record.metrics)
     facts = replace(record.input, classes=CLASSES)
     assert stuck(replace(record, metrics=metrics, input=facts), 100) is gate
+
+
+@pytest.mark.parametrize(
+    ("right", "fall", "classes", "gate"),
+    [
+        (0.30, 0.0008, 10, False),  # answers a fifth of the way, and falls by 1.7 % in 20 steps
+        (0.27, 0.0008, 10, True),
+        (0.30, 0.0002, 10, True),  # hardly falls
+        (0.62, 0.0008, 2, True),  # a constant answer may be right as often
+        (0.30, -0.0008, 10, True),
+    ],
+)
+def test_a_slow_start_that_answers_more_and_more_is_not_stuck(
+    right: float, fall: float, classes: int, gate: bool
+) -> None:
+    record = run([CONST * (0.956 + fall * (100 - i)) for i in range(101)], update_ratio=5e-4)
+    metrics = tuple(replace(m, accuracy=right) for m in record.metrics)
+    facts = replace(record.input, classes=classes)
+    assert stuck(replace(record, metrics=metrics, input=facts), 100) is gate
