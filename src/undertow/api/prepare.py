@@ -1,5 +1,6 @@
 """From options to a job: what was typed, split; data split and scaled; net and optimiser made."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from undertow.data.split import hold_back, standardised
 from undertow.experiment.pair import Source, build, make_optimizer
 from undertow.models import card
 from undertow.models.parts import parts as parts_of
-from undertow.nn.loss import criterion
+from undertow.nn.loss import CRITERIA, Criterion, criterion
 from undertow.nn.optimizer import can_fuse, from_choices
 from undertow.nn.parts import Part
 from undertow.preflight import guarded
@@ -29,7 +30,7 @@ from undertow.train.cached import on_features
 from undertow.train.choices import checked
 from undertow.train.evaluation import evaluating
 from undertow.train.fit import NO_LIMITS, Job, Limits
-from undertow.train.objective import objective, uneven, unlike
+from undertow.train.objective import objective, scarce, uneven, unlike
 from undertow.train.precision import Precision
 from undertow.train.precision import resolve as precision
 from undertow.train.transfer import Freezing, by_part, freezing, wanted
@@ -37,6 +38,7 @@ from undertow.train.transfer import Freezing, by_part, freezing, wanted
 Value = str | int | float | bool | tuple[int, ...] | None
 SIZES = ("depth", "width", "pool_at")
 OWN_SIZE = "plain"  # the family whose cards take any size
+TRIED = 3  # targets that a loss is tried on
 LOOK, MATRIX = 8, 2  # samples of a trial step; axes of a weight that is no vector
 IMAGE, PER_CLASS = 3, 2  # axes of one image; of outputs with one logit a class
 
@@ -91,7 +93,7 @@ def prepared(
     net, stages, start = _begun(source, data, seed, stored)
     kept, held = _scaled(parts, source.choices.standardise, start)
     loss_fn, word = criterion(source.loss or source.choices.loss, kept.y)
-    fits(net, kept)
+    fits(net, kept, loss_fn if word in CRITERIA else None, word)
     frozen = freezing(source.choices, net, stages) if stages and wanted(source.choices) else None
     optimizer = _optimizer(source, net, frozen)
     choices, answers = _precise(source.choices, net, kept, loss_fn)
@@ -117,7 +119,7 @@ def prepared(
         about={**_about(asked, data, kept), "loss": word, "precision": asdict(answers)},
         objective=objective(choices, loss_fn, word, _counts(kept)),
         freezing=frozen,
-        notes=(*start.notes, *uneven(kept.y, kept.classes, choices.balance), *unlike(choices)),
+        notes=(*start.notes, *_said(kept, choices)),
         static=mismatch(start, kept),
     )
     return on_features(job, stages[-1]) if choices.cache_features else job
@@ -169,6 +171,12 @@ def _about(asked: Plan, data: Arrays, kept: Arrays) -> dict[str, Any]:
     }
 
 
+def _said(kept: Arrays, choices: TrainChoices) -> tuple[str, ...]:
+    """What a reader should know of the training part, and of what is trained on in its place."""
+    few = scarce(kept.y, kept.classes, kept.names)
+    return (*few, *uneven(kept.y, kept.classes, choices.balance), *unlike(choices))
+
+
 def _counts(data: Arrays) -> torch.Tensor:
     return data.y.bincount(minlength=data.classes) if data.classes else torch.ones(1)
 
@@ -205,7 +213,14 @@ def _parts(data: Arrays, validation: float, seed: int) -> tuple[Arrays, Arrays]:
     """(training part, held-back part): the source's own validation part, else a share by seed."""
     if data.validation is not None:
         return replace(data, validation=None, test=None), data.validation
-    return hold_back(data, validation, seed)
+    kept, held = hold_back(data, validation, seed)
+    if data.classes and (lost := sorted({*held.y.tolist()} - {*kept.y.tolist()})):
+        names = ", ".join(data.names[k] if data.names else str(k) for k in lost[:TRIED])
+        raise UsageError(
+            f"validation={validation} of {len(data.x)} samples holds back the only one of {names};"
+            " give more data, or a smaller share"
+        )
+    return kept, held
 
 
 def fitted(data: Arrays, model: str, side: int | None = None) -> Arrays:
@@ -261,8 +276,16 @@ def _everywhere(data: Arrays, size: tuple[int, int]) -> Arrays:
 
 
 @torch.no_grad()
-def fits(net: torch.nn.Module, data: Arrays) -> None:
-    """Nothing, where the net takes the inputs and has an output for every class.
+def fits(
+    net: torch.nn.Module, data: Arrays, loss_fn: Criterion | None = None, word: str = ""
+) -> None:
+    """Nothing, where the net takes the inputs, has an output for every class, the loss targets.
+
+    Args:
+        net: as built.
+        data: to train on.
+        loss_fn: tried on some targets; None is not.
+        word: its name.
 
     Raises:
         UsageError: it does not, in the words of what went wrong.
@@ -282,6 +305,23 @@ def fits(net: torch.nn.Module, data: Arrays) -> None:
             f"the network has {found} outputs and the data labels up to {data.classes - 1};"
             f" give --classes {data.classes}, or mend the labels"
         )
+    if found and loss_fn is not None:
+        _takes(loss_fn, word, out, data.y[:TRIED])
+
+
+def _takes(loss_fn: Criterion, word: str, out: torch.Tensor, y: torch.Tensor) -> None:
+    """Nothing, where a loss takes targets as they are, not only by stretching them."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # of shapes that differ
+            loss_fn(out[:1].float().repeat(len(y), 1), y)
+    except (RuntimeError, ValueError, IndexError, TypeError, UserWarning) as error:
+        kind = "floats" if y.is_floating_point() else "whole numbers"
+        shape = "x".join(["N", *map(str, y.shape[1:])])
+        raise UsageError(
+            f"loss={word} does not take targets of {shape} {kind} for {out.shape[1]} outputs;"
+            " cross-entropy and bce take class numbers, mse, l1 and huber as many floats as outputs"
+        ) from error
 
 
 def preprocessing(data: Arrays) -> Inputs:

@@ -1,6 +1,6 @@
 """A run that goes on: the job of its checkpoint, once nothing that matters has changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from undertow.train import checkpoint
 from undertow.train.fit import NO_LIMITS, Job, Limits
 
 TOP = ("model", "validation", "seed", "variant", "classes", "side")
+FEW = 5  # class names in a message
 LENGTH = {"epochs", "steps"}
 MAY_CHANGE = LENGTH  # of a plan; what `Limits` holds may change too
 
@@ -55,6 +56,7 @@ def resumed(how: Again, given: Mapping[str, Any]) -> Job:
         raise UsageError(f"{how.folder} was trained from objects in a program; resume it there")
     asked = decode(Plan, about["asked"])
     data = _data(asked, how, given.get("data"))
+    _same_classes(how, about.get("classes", ()), data)
     plan = _agreeing(asked, {k: v for k, v in given.items() if k != "data"}, data)
     if data.fingerprint != about["fingerprint"] and not how.accept_data_change:
         raise UsageError(
@@ -68,6 +70,21 @@ def resumed(how: Again, given: Mapping[str, Any]) -> Job:
         data.x.source.keep = about.get("kept", data.x.source.keep)
     job = prepared(source, data, plan.validation, plan.seed, how.folder, how.limits, about)
     return replace(job, resume=True)
+
+
+def _same_classes(how: Again, before: Sequence[str], data: Arrays) -> None:
+    """Nothing, where class k is still the same one: no option makes another one of it."""
+    now = list(data.names)
+    if list(before) == now or not before or not now:
+        return
+    gone, new = ([c for c in a if c not in b] for a, b in ((before, now), (now, before)))
+    parts = (("without", gone), ("with", new))
+    what = " and ".join(f"{w} {', '.join(some[:FEW])}" for w, some in parts if some)
+    raise UsageError(
+        f"{how.folder} was trained on {len(before)} classes, the data now have {len(now)},"
+        f" {what or 'in another order'}; bring them back, or train anew, from what it learned with"
+        f" --weights {how.folder}"
+    )
 
 
 def _data(asked: Plan, how: Again, typed: str | None) -> Arrays:

@@ -1,6 +1,7 @@
 """Array data by name: `digits`, `synthetic:CxHxW:CLASSES`, an `.npz` file."""
 
 import hashlib
+import os
 import re
 import zipfile
 import zlib
@@ -93,9 +94,15 @@ def _files(path: Path) -> Arrays:
     from undertow.data import binary, folder
 
     if path.is_dir():
-        if any(path.glob("*.bin")):
+        try:
+            held = os.listdir(path)
+        except OSError as error:
+            raise UsageError(
+                f"{path} cannot be read: {error.strerror}; check its rights"
+            ) from error
+        if any(name.endswith(".bin") for name in held):
             return binary.cifar(path)
-        for file in (path / name for name in BATCHES):
+        for file in (path / name for name in BATCHES if name in held):
             if file.is_file() and binary.is_pickled_cifar(file):
                 raise _pickled(file)
         return folder.folder(path)
@@ -163,6 +170,11 @@ def _npz(path: Path) -> Arrays:
     except (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         if isinstance(error, UsageError):
             raise
+        if "allow_pickle" in str(error):
+            raise UsageError(
+                f"{path} holds pickled objects, and reading them could run anything; store arrays"
+                " of plain numbers"
+            ) from error
         raise UsageError(f"{path} is no readable .npz file: {error}") from error
     return arrays(path.name, x, y)
 

@@ -135,9 +135,7 @@ class Feed:
         except RuntimeError as error:
             if isinstance(error, EnvironmentFaultError):
                 raise
-            raise EnvironmentFaultError(
-                f"a process that reads samples failed: {error}; resume, with --workers 0 to see why"
-            ) from error
+            raise reading_failed(error) from error
 
     def _micro(self, x: Tensor, y: Tensor, step: int, at: int) -> Micro:
         """Finished on the device: floats, scaled, laid out, mixed."""
@@ -152,6 +150,14 @@ class Feed:
             return made
         key = [self.order.seed, step, at, self.order.rank]
         return mixed(made, self.mixup, self.cutmix, np.random.default_rng(key))
+
+
+def reading_failed(error: RuntimeError) -> EnvironmentFaultError:
+    """What a user is told of a process that reads samples and died or was too slow."""
+    why = str(error).strip(" .")
+    return EnvironmentFaultError(
+        f"a process that reads samples failed: {why}; resume, with --workers 0 to see why"
+    )
 
 
 def mixed(micro: Micro, mixup: float, cutmix: float, rng: np.random.Generator) -> Micro:

@@ -87,6 +87,6 @@ class Files:
         if len(self.bad) > min(COUNT, max(1, int(SHARE * len(self)))):
             listed = "; ".join(list(self.bad.values())[:3])
             raise UsageError(
-                f"{len(self.bad)} of {len(self)} images cannot be read ({listed});"
+                f"at least {len(self.bad)} of {len(self)} images cannot be read ({listed});"
                 " see all with undertow data, and mend or remove them"
             ) from error

@@ -62,6 +62,8 @@ def table(path: Path) -> Arrays:
         UsageError: an unreadable row or file, a negative or fractional label, one class only.
     """
     rows = list(_rows(path))
+    if not rows:
+        raise UsageError(f"{path} has no rows; give path,label")
     words = sorted({label for _, label in rows})
     if all(_whole(w) for w in words):
         numbers = [int(w) for w in words]
@@ -73,7 +75,10 @@ def table(path: Path) -> Arrays:
         words = [str(i) for i in range(max(numbers) + 1)]
     elif all(_number(w) for w in words):
         bad = next(w for w in words if not _whole(w))
-        raise UsageError(f"{path}: label {bad} is no class; give class names or numbers from 0")
+        name = next(name for name, word in rows if word == bad)
+        raise UsageError(
+            f"{path}: label {bad} of {name} is no class; give class names or numbers from 0"
+        )
     at = {w: i for i, w in enumerate(words)}
     names = tuple(name for name, _ in rows)
     labels = tuple(at[str(int(w)) if _whole(w) else w] for _, w in rows)

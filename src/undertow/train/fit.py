@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
+from undertow.core.errors import UndertowError
 from undertow.core.record import Scalars
 from undertow.core.run import Evaluation, Run
+from undertow.data.feed import reading_failed
 from undertow.instrument.watch import Watch
 from undertow.train.cached import alone
 from undertow.train.heads import heard, weight_of
@@ -20,6 +22,7 @@ from undertow.train.transfer import Thaw
 
 __all__ = ["NO_LIMITS", "Each", "Job", "Limits", "fit"]
 
+READER = "DataLoader worker"  # how torch's message of a dead one begins
 Each = Callable[[Scalars, Evaluation | None], None]
 
 
@@ -36,8 +39,18 @@ def fit(job: Job, watch: Watch | None, each: Each = lambda _s, _e: None) -> Run:
 
     Raises:
         UsageError: the folder is in use, or holds a run that this does not resume.
-        EnvironmentFaultError: the last checkpoint could not be written.
+        EnvironmentFaultError: the last checkpoint could not be written, or a process that reads
+            samples died.
     """
+    try:
+        return _fit(job, watch, each)
+    except RuntimeError as error:  # torch's signal handler raises it wherever the loop just is
+        if isinstance(error, UndertowError) or READER not in str(error):
+            raise
+        raise reading_failed(error) from error
+
+
+def _fit(job: Job, watch: Watch | None, each: Each) -> Run:
     with ExitStack() as held:
         if job.ranks.first:
             held.enter_context(only_writer(job.folder))

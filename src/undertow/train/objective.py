@@ -1,6 +1,6 @@
 """What is minimised: the loss with class weights and label smoothing, and what a sample weighs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +13,7 @@ from undertow.nn.loss import Criterion
 
 BALANCES = ("none", "inverse", "effective", "sampler")
 WEIGHTS = ("inverse", "effective")  # those that weigh classes in the loss
+LISTED = 5  # class names in a note
 UNEVEN = 10.0  # largest class over smallest from which it is told
 BETA = 0.9999  # of the effective number of samples: Cui et al. 2019, eq. 2
 
@@ -54,6 +55,23 @@ def uneven(data_y: Tensor, classes: int, balance: str) -> tuple[str, ...]:
         f"classes are uneven, {ratio:.0f} to 1: --balance inverse (or effective) weighs them,"
         " --balance sampler draws them alike; best is chosen by balanced accuracy",
     )
+
+
+def scarce(y: Tensor, classes: int, names: Sequence[str] = ()) -> tuple[str, ...]:
+    """Classes of which the training part has one sample or none, in words."""
+    if not classes:
+        return ()
+    counts = y.bincount(minlength=classes).tolist()
+    said = []
+    for many, word in ((1, "one sample only"), (0, "no sample")):
+        found = [names[k] if names else str(k) for k, n in enumerate(counts) if n == many]
+        more = ", ..." if len(found) > LISTED else ""
+        if found:
+            said.append(
+                f"{word} of {len(found)} of {classes} classes to train on:"
+                f" {', '.join(found[:LISTED])}{more}"
+            )
+    return tuple(said)
 
 
 def unlike(choices: TrainChoices) -> tuple[str, ...]:

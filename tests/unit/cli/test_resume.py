@@ -3,12 +3,15 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -55,6 +58,52 @@ def test_what_may_not_change_is_refused(tmp_path: Path, words: tuple[str, ...], 
     assert said in found.err
 
 
+@pytest.mark.parametrize("option", [(), ("--accept-data-change",)])
+def test_other_classes_are_refused_whatever_is_accepted(
+    tmp_path: Path, option: tuple[str, ...]
+) -> None:
+    """Without one, class 0 would quietly be another; with one more the net has no output."""
+    home, folder = tmp_path / "d", str(tmp_path / "r")
+    classes(home, {"cat": 5, "dog": 5, "eel": 5}, 16)
+    words = ("conv", "--depth", "2", "--data", str(home), "--side", "16", "--steps", "1", "-q")
+    assert run("train", *words, "--run", folder).code == 0
+    classes(home, {"fox": 2}, 16)
+    found = run("train", "--resume", folder, *option, "-q")
+    assert found.code == 2
+    assert "trained on 3 classes, the data now have 4, with fox; bring them back" in found.err
+    shutil.rmtree(home / "fox")
+    shutil.rmtree(home / "cat")
+    found = run("train", "--resume", folder, *option, "-q")
+    assert found.code == 2
+    assert "the data now have 2, without cat; bring them back" in found.err
+
+
+@pytest.mark.parametrize(
+    ("y", "loss", "said"),
+    [
+        (np.arange(60) % 3 + 0.5, "cross-entropy", "targets of N floats for 1 outputs"),
+        (np.arange(60) % 3, "mse", "targets of N whole numbers for 3 outputs"),
+    ],
+)
+def test_a_loss_that_does_not_take_the_targets_ends_with_2(
+    tmp_path: Path, y: "np.ndarray[Any, Any]", loss: str, said: str
+) -> None:
+    data = tmp_path / "d.npz"
+    np.savez(data, x=np.zeros((60, 4), np.float32), y=y)
+    words = ("mlp", "--depth", "2", "--data", str(data), "--loss", loss, "-q")
+    found = run("train", *words, "--run", str(tmp_path / "r"))
+    assert (found.code, said in found.err) == (2, True)
+    assert not (tmp_path / "r" / "run.json").exists()
+
+
+def test_a_class_that_only_the_held_back_part_would_have_is_refused(tmp_path: Path) -> None:
+    classes(tmp_path / "d", {"cat": 1, "dog": 1, "eel": 1}, 16)
+    words = ("conv", "--depth", "2", "--data", str(tmp_path / "d"), "-q")
+    found = run("train", *words, "--run", str(tmp_path / "r"))
+    assert found.code == 2
+    assert "holds back the only one of" in found.err
+
+
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
     found = run("train", "--resume", str(tmp_path), "-q")
     assert (found.code, "has no checkpoint" in found.err) == (2, True)
@@ -67,7 +116,7 @@ def test_bad_images_end_with_2_and_the_data_are_shown(tmp_path: Path) -> None:
     words = ("train", "conv", "--depth", "2", "--data", str(tmp_path), "-q")
     found = run(*words, "--run", str(tmp_path.with_name("r")))
     assert found.code == 2
-    assert "images cannot be read" in found.err
+    assert "at least 2 of 16 images cannot be read" in found.err
     strict = run(*words, "--strict", "--run", str(tmp_path.with_name("s")))
     assert (strict.code, "stops at the first bad image" in strict.err) == (2, True)
     shown = run("data", str(tmp_path))

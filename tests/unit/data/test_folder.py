@@ -80,6 +80,17 @@ def test_an_unreadable_folder_is_told(tmp_path: Path) -> None:
         load(str(tmp_path / "d"))
 
 
+def test_a_folder_without_the_right_to_list_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: object) -> list[str]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "listdir", refused)
+    with pytest.raises(UsageError, match=r"cannot be read: Permission denied; check its rights"):
+        load(str(tmp_path))
+
+
 def test_what_is_not_there_or_unknown_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"x\.csv does not exist"):
         load(str(tmp_path / "x.csv"))
@@ -107,7 +118,9 @@ def test_a_csv_of_paths_and_labels(tmp_path: Path) -> None:
         ("none.png,1\na/000.png,0\n", "line 1: none.png does not exist"),
         ("a/000.png,0\na/001.png,-1\n", "label -1 of a/001.png is negative"),
         ("a/000.png,0\na/001.png,7\n", "label 7 of a/001.png is out of range with 2 rows"),
-        ("a/000.png,0.5\na/001.png,1\n", "label 0.5 is no class"),
+        ("a/000.png,0.5\na/001.png,1\n", "label 0.5 of a/000.png is no class"),
+        ("", "has no rows; give path,label"),
+        ("path,label\n", "has no rows; give path,label"),
         ("a/000.png,x\na/001.png,x\n", "one class only, x"),
         ("a/000.png,\xff\na/001.png,x\n", "line 1|cannot be read as CSV"),
     ],

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn, optim
 
+from undertow.core.errors import EnvironmentFaultError
 from undertow.core.plan import TrainChoices
 from undertow.core.record import Scalars
 from undertow.core.run import Evaluation
@@ -115,3 +116,22 @@ def test_a_watched_training_has_the_weights_of_an_unwatched_one(tmp_path: Path) 
     fit(two, Watch(two.net, optimizer=two.optimizer, every=1000, judge=diagnose))
     pairs = zip(one.net.parameters(), two.net.parameters(), strict=True)
     assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_a_reader_that_dies_while_the_loop_is_elsewhere_is_no_fault_of_the_loop(
+    tmp_path: Path,
+) -> None:
+    """Torch raises in its signal handler, at whatever line the training just is."""
+
+    def each(scalars: Scalars, _: Evaluation | None) -> None:
+        raise RuntimeError(message)
+
+    message = "DataLoader worker (pid 7) is killed by signal: Killed. "
+    said = r"reads samples failed: .*pid 7\) is killed by signal: Killed; resume"
+    job = make(tmp_path / "a")
+    with pytest.raises(EnvironmentFaultError, match=said):
+        fit(job, watch(job), each)
+    message = "something else"
+    job = make(tmp_path / "b")
+    with pytest.raises(RuntimeError, match=r"^something else$"):
+        fit(job, watch(job), each)

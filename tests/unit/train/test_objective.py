@@ -7,7 +7,14 @@ from torch.nn import functional as F
 
 from undertow.core.errors import UsageError
 from undertow.core.plan import TrainChoices
-from undertow.train.objective import class_weights, objective, sample_weights, smoothed, unlike
+from undertow.train.objective import (
+    class_weights,
+    objective,
+    sample_weights,
+    scarce,
+    smoothed,
+    unlike,
+)
 
 G = torch.Generator().manual_seed(0)
 OUT, Y = torch.randn(30, 5, generator=G).double(), torch.randint(5, (30,), generator=G)
@@ -102,3 +109,13 @@ def test_changed_inputs_and_labels_are_said() -> None:
     assert "loss is of mixed inputs and smoothed labels, its share right of their main" in said
     (said,) = unlike(TrainChoices(balance="inverse"))
     assert "loss is of weighted classes; held-back" in said
+
+
+def test_classes_of_one_sample_and_of_none_are_said() -> None:
+    y = torch.tensor([0, 0, 2, 3, 3])
+    assert scarce(y, 0) == ()
+    one, none = scarce(y, 5, ("a", "b", "c", "d", "e"))
+    assert one == "one sample only of 1 of 5 classes to train on: c"
+    assert none == "no sample of 2 of 5 classes to train on: b, e"
+    (many,) = scarce(torch.zeros(9).long(), 9)
+    assert many.endswith("1, 2, 3, 4, 5, ...")
