@@ -105,6 +105,7 @@ def trains(  # noqa: PLR0913
     constant: float | None,
     seed: int,
     steps: int = 300,
+    batch: int = 64,
 ) -> bool:
     """Whether a changed net's mean loss over the last tenth of the steps is below .9 constant.
 
@@ -138,7 +139,7 @@ def trains(  # noqa: PLR0913
     base = opt.param_groups[0]["lr"]
     draw, losses = torch.Generator().manual_seed(seed), []
     for step in range(steps):
-        pick = torch.randint(len(x), (64,), generator=draw)
+        pick = torch.randint(len(x), (batch,), generator=draw)
         warm = min(1.0, (step + 1) / edits["warm_up"]) if edits.get("warm_up") else 1.0
         opt.param_groups[0]["lr"] = base * warm
         opt.zero_grad()
@@ -155,10 +156,11 @@ def trains(  # noqa: PLR0913
 
 
 def named(budget: float) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
-    """The programs of sick.py, repaired and trained again."""
+    """The programs of sick.py and paper_forms.py, repaired and trained again."""
+    from paper_forms import PRINTED
     from sick import NAMED
 
-    for case in NAMED:
+    for case in (*NAMED, *PRINTED):
         yield case.name, partial(_named, case, budget)
 
 
@@ -175,8 +177,9 @@ def _named(case: Any, budget: float) -> dict[str, Any]:
     from undertow.nn.loss import criterion
 
     data = case.data()
+    batches = list(zip(*(part.split(case.batch) for part in data), strict=True))
     fix = ut.repair(
-        case.build, data, case.loss, optimizer=case.optimizer, steps=case.steps, budget_s=budget,
+        case.build, batches, case.loss, optimizer=case.optimizer, steps=case.steps, budget_s=budget,
         executor=Here(),
     )  # fmt: skip
     said = fix.verdict
@@ -189,7 +192,8 @@ def _named(case: Any, budget: float) -> dict[str, Any]:
         takes = bool(signature(case.build).parameters)
         make = case.build if takes else lambda _: case.build()
         again = [
-            trains(make, data, plain, case.optimizer, edits, None, s, case.steps) for s in UNSEEN
+            trains(make, data, plain, case.optimizer, edits, None, s, case.steps, case.batch)
+            for s in UNSEEN
         ]
     return {
         "curable": case.curable,

@@ -27,6 +27,7 @@ class Sick:
     loss: str | Callable[[Tensor, Tensor], Tensor] = "cross-entropy"
     curable: bool = True
     steps: int = 300
+    batch: int = 64
 
 
 def circles(n: int = 600) -> Pair:
