@@ -13,7 +13,7 @@ from undertow.api.trials import limited, runs
 from undertow.core.verdict import Verdict
 from undertow.experiment.effect import Arms, verdict
 from undertow.experiment.pair import Source, Task, paired
-from undertow.experiment.trials import Trials, base_of
+from undertow.experiment.trials import Trials, base_of, told_if_few
 from undertow.preflight import Deadline
 
 __all__ = ["prove"]
@@ -67,7 +67,7 @@ def prove(
         runs(source, kept)
     how = Trials(kept, held, steps, tuple(range(seeds)), Deadline(budget_s), executor)
     name = getattr(build_b, "__name__", "build_b")
-    said = verdict(_arms(a, b, name, how), name, ())
+    said = told_if_few(verdict(_arms(a, b, name, how), name, ()), how)
     told = [f"{n}: {line}" for n, s in (("a", a), ("b", b)) for line in alike(s, how)]
     return replace(said, why="; ".join((said.why, *told)))
 

@@ -27,7 +27,7 @@ from undertow.experiment.degradation import degraded, hampered
 from undertow.experiment.executor import one_pool
 from undertow.experiment.memory import Memory
 from undertow.experiment.pair import Source, seeded_alike
-from undertow.experiment.trials import Trials, base_of, ready_case
+from undertow.experiment.trials import Trials, base_of, ready_case, told_if_few
 from undertow.preflight import Deadline, guarded
 from undertow.remedies.structure import SKIP
 from undertow.report.report import Report
@@ -251,7 +251,7 @@ def _proven(
     made = engine.repair(source, *seen, remedies, trials, control, only=deep)
     kept = (made.verdict.remedy, made.verdict.edits)
     earlier = tuple(v for v in made.tried if (v.remedy, v.edits) != kept)
-    made = degraded(made)
+    made = degraded(replace(made, verdict=told_if_few(made.verdict, trials)))
     if deep and made.diagnosis.healthy:
         return _sound(source, trials, report, control)
     final = replace(report, diagnosis=made.diagnosis, verdict=made.verdict, tried=earlier)

@@ -1,7 +1,9 @@
 """Held-back shares and batch orders, functions of a seed alone."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 
 import torch
 from torch import Tensor
@@ -24,7 +26,11 @@ def hold_back(data: Arrays, share: float, seed: int) -> tuple[Arrays, Arrays]:
     n = len(data.x)
     held = round(n * share)
     if held < 1 or held >= n:
-        raise UsageError(f"validation={share} of {n} samples leaves a part empty; give more data")
+        about = max(LEAST, math.floor(0.5 / min(share, 1 - share)))
+        least = next(m for m in count(about) if 0 < round(m * share) < m)
+        raise UsageError(
+            f"validation={share} of {n} samples leaves a part empty; give at least {least} samples"
+        )
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     if data.classes:
         order = order[_strata(data.y[order], held)]

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from undertow.core.errors import UsageError
 from undertow.core.plan import Edit
-from undertow.core.verdict import Trial
+from undertow.core.verdict import Trial, Verdict
 from undertow.data.arrays import Arrays
 from undertow.data.split import batches, standardised
 from undertow.experiment.memory import Memory
@@ -27,6 +27,7 @@ from undertow.preflight.case import plain_step
 from undertow.train.loop import How, walk
 
 PACE = 6  # steps by which the time of a trial is told before any is run
+HELD = 10  # held-back samples below which their loss hangs on which ones they are
 SLOW = 2.0  # times the budget that a repair may be thought to take before it is refused
 
 Tell = Callable[[str], None]
@@ -145,6 +146,19 @@ def too_short(source: Source, trials: Trials) -> str:
     return (
         f"{left:.0f} s are left for 3 arms of {len(trials.seeds)} seeds, which take about "
         f"{need:.0f} s: give a budget of {math.ceil(need)} s more, or about {fits} steps"
+    )
+
+
+def told_if_few(said: Verdict, trials: Trials) -> Verdict:
+    """The verdict; where nothing was shown on very few held-back samples, with how many it takes."""
+    held, n = 0 if trials.held is None else len(trials.held.x), len(trials.train.x)
+    if trials.held is None or held >= HELD or said.word != "not-shown":
+        return said
+    need = math.ceil(HELD * (n + held) / held)
+    return replace(
+        said,
+        why=f"{said.why}. Only {held} of {n + held} samples are held back, too few to show an "
+        f"effect by: give about {need} samples, or {HELD} or more of your own as validation",
     )
 
 

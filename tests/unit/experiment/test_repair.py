@@ -22,7 +22,7 @@ from undertow.experiment import repair as engine
 from undertow.experiment.effect import Arms
 from undertow.experiment.executor import one_thread
 from undertow.experiment.pair import Source
-from undertow.experiment.trials import Trials
+from undertow.experiment.trials import Trials, told_if_few
 from undertow.preflight import Deadline
 from undertow.remedies.rank import BY_NAME, pair
 
@@ -48,8 +48,9 @@ def dead(seed: int) -> nn.Module:
 def repaired(build: Any = dead, executor: Any = None, **given: Any) -> Fix:
     options: dict[str, Any] = {"optimizer": SGD, "steps": 60, "seeds": 3, "budget_s": 60}
     pool = executor or ThreadPoolExecutor(1)
+    n = given.pop("few", len(DATA.x))
     with pool:
-        return ut.repair(build, (DATA.x, DATA.y), executor=pool, **{**options, **given})
+        return ut.repair(build, (DATA.x[:n], DATA.y[:n]), executor=pool, **{**options, **given})
 
 
 @cache
@@ -288,3 +289,18 @@ def test_a_pair_that_learns_the_batch_comes_before_singles_that_do_not(
     )
     assert trained == ["batch-norm", "he-init + lower-lr", "he-init", "clip-norm", "lower-lr"]
     assert tries.skipped == []
+
+
+def test_too_few_samples_are_told_how_many_it_takes() -> None:
+    few = Trials(DATA.take(torch.arange(8)), DATA.take(torch.arange(2)), 5, (0,), Deadline(60))
+    said = Verdict("not-shown", None, None, (0,), (), why="the interval includes 0")
+    told = told_if_few(said, few).why
+    assert told.startswith("the interval includes 0. Only 2 of 10 samples are held back")
+    assert "give about 50 samples, or 10 or more of your own as validation" in told
+    assert told_if_few(replace(said, word="repaired"), few).why == said.why
+    enough = replace(few, held=DATA.take(torch.arange(10)))
+    assert told_if_few(said, enough) is said
+    assert told_if_few(said, replace(few, held=None)) is said
+    fix = repaired(steps=5, budget_s=20, few=5)
+    assert fix.verdict.word == "not-shown"
+    assert "Only 1 of 5 samples are held back" in fix.report.verdict.why  # type: ignore[union-attr]
