@@ -1,7 +1,7 @@
 """Repairs against truth that was made elsewhere: does the first remedy work, is a cure ever false?
 
-    python benchmarks/repairs.py FOLDER [--part failing|false|named|toys] [--n 24] [--seconds 1200]
-        [--budget 240] [--only NAME|NAME]
+    python benchmarks/repairs.py FOLDER [--part failing|ranked|false|added|named|toys]
+        [--n 24] [--seconds 1200] [--budget 240] [--only NAME|NAME]
 
 FOLDER holds `build.py`, `grade.py` and `cases.jsonl` of the truth corpus. `failing`: nets that do
 not train; the remedies in the order `check` ranks them are looked up in the corpus's own trainings
@@ -11,7 +11,9 @@ failing nets given a change the corpus saw fail, healthy nets given any change, 
 `ranked`: as `failing` up to the look-up, without the repair: the first three remedies of a check,
 each counted as what a repair does with it (our `relu` draws fitting weights too), beside the nets
 that no single change of the corpus's makes train; a sample by seed over the families.
-`named`: the programs of `sick.py`;
+`added`: those of `false`, each with the seeds added that a promising first look asks for; and
+trials of luck, whose arms are one and the same net that trains in some seeds only.
+`named`: the programs of `sick.py` and `paper_forms.py`;
 `toys`: those of `toys.py`. Results are lines of JSON in benchmarks/results; a run goes on
 where it stopped.
 """
@@ -39,6 +41,8 @@ RESULTS = Path(__file__).parent / "results"
 CASES: list[Path] = []  # a file of fresh cases, where one was named
 SEEDS, UNSEEN = 3, (101, 102, 103)
 STEPS = 200
+NARROW = ((3, 3), (4, 4), (4, 6))  # layers and units of nets that train in some seeds
+POOL, DRAWN = 60, 2000  # seeds trained of each; trials drawn from them
 OURS: dict[str, dict[str, Any]] = {  # our remedies that change more than one word of the corpus
     "relu": {"act": "relu", "init": "he"},
     "tanh": {"act": "tanh", "init": "xavier"},
@@ -49,6 +53,7 @@ OURS: dict[str, dict[str, Any]] = {  # our remedies that change more than one wo
     "xavier-init": {"init": "xavier"},
     "orthogonal-init": {"init": "orth"},
 }
+PARTS = ("failing", "ranked", "false", "added", "named", "toys")
 SINGLE = (  # the corpus's changes of one factor
     "lr_good", "lr_x0.1", "lr_x0.01", "lr_x0.001", "lr_x10", "lr_x100", "init", "act_relu", "leak",
     "norm_batch", "skip", "depth3", "bias0", "input_std", "clip", "adam",
@@ -336,12 +341,69 @@ def false(folder: str, n: int) -> Iterator[tuple[str, Callable[[], dict[str, Any
         yield f"{case['id']}-shuffled-{word}", partial(_given, case, word, 7)
 
 
-def _given(case: dict[str, Any], word: str, shuffle: int | None) -> dict[str, Any]:
-    """The verdict on one remedy, forced on a case; labels by lot where `shuffle` is given."""
+def added(folder: str, n: int) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
+    """The same trials with the seeds a promising one is given; and those of luck."""
+    for narrow in NARROW:
+        yield "luck-{}-layers-of-{}".format(*narrow), partial(_luck, *narrow)
+    for ident, job in false(folder, n):
+        yield f"{ident}-added", partial(job, longer=True)
+
+
+def _luck(depth: int, width: int) -> dict[str, Any]:
+    """Three arms of one and the same net that trains in some seeds: nothing is there to be shown.
+
+    POOL seeds are trained once. A trial draws three arms of three seeds from them, the stage of
+    added seeds five more each, as a repair does where the first look is promising. No two arms of
+    a trial share a seed.
+    """
+    from sick import circles, mlp, sgd
+
+    from undertow.api.repair import parts, sourced
+    from undertow.experiment.effect import Arms, promising, trains, verdict
+    from undertow.experiment.repair import STAGE
+    from undertow.experiment.trials import Trials, trained
+    from undertow.preflight import Deadline
+
+    make = partial(mlp, act=nn.ReLU, width=width, depth=depth)
+    train, held, batch = parts(circles(), 0.2)
+    source = sourced(make, sgd(0.05), nn.CrossEntropyLoss(), None, batch)
+    how = Trials(train, held, STEPS, tuple(range(POOL)), Deadline(math.inf), Here())
+    (pool,) = trained(how, source, ("pool", ()))
+    lot, names = random.Random(0), ("control", "treated", "decoy")
+    first, second, asked = 0, 0, 0
+    for _ in range(DRAWN):
+        some = lot.sample(pool, len(names) * (SEEDS + STAGE))
+        whole = [
+            tuple(replace(t, arm=a, seed=s) for s, t in enumerate(some[i :: len(names)]))
+            for i, a in enumerate(names)
+        ]
+        arms = Arms(*(arm[:SEEDS] for arm in whole))
+        first += verdict(arms, "treated", ()).word == "repaired"
+        if promising(arms):
+            asked += 1
+            second += verdict(Arms(*whole, looks=2), "treated", ()).word == "repaired"
+    return {
+        "drawn": DRAWN,
+        "trains": [sum(map(trains, pool)), POOL],
+        "repaired": first,
+        "promising": asked,
+        "repaired_after_added": second,
+        "word": "repaired" if second else "not-shown",
+    }
+
+
+def _given(
+    case: dict[str, Any], word: str, shuffle: int | None, *, longer: bool = False
+) -> dict[str, Any]:
+    """The verdict on one remedy, forced on a case; labels by lot where `shuffle` is given.
+
+    `longer`: with the seeds added that a promising first look asks for, asked for or not.
+    """
     from undertow.api.apply import named as remedy_of
     from undertow.api.repair import parts, sourced
     from undertow.core.plan import Edit
-    from undertow.experiment.effect import Arms, verdict
+    from undertow.experiment.effect import Arms, promising, verdict
+    from undertow.experiment.repair import _Tries
     from undertow.experiment.trials import Trials, trained
     from undertow.preflight import Deadline
 
@@ -359,8 +421,20 @@ def _given(case: dict[str, Any], word: str, shuffle: int | None) -> dict[str, An
     trials = Trials(train, held, STEPS, tuple(range(SEEDS)), Deadline(math.inf), Here())
     arms = (("control", ()), (word, remedy.change), ("decoy: l2", (Edit("l2", 1e-4),)))
     control, treated, decoy = trained(trials, source, *arms)
-    said = verdict(Arms(control, treated, decoy), word, remedy.change)
-    return {"word": said.word, "why": said.why, "remedy": word}
+    base = Arms(control, treated, decoy)
+    said = verdict(base, word, remedy.change)
+    line = {"word": said.word, "why": said.why, "remedy": word}
+    if not longer:
+        return line
+    tries = _Tries(source, trials, base, arms[-1])
+    wide = tries._longer(remedy, base, said)
+    return {
+        **line,
+        "word": wide.word,
+        "why": wide.why,
+        "first": said.word,
+        "asked": promising(base),
+    }
 
 
 def table(part: str, lines: list[dict[str, Any]]) -> str:
@@ -371,6 +445,17 @@ def table(part: str, lines: list[dict[str, Any]]) -> str:
         low, high = wilson(sum(hits), len(hits))
         return f"{name:<34}{sum(hits):>4} of {len(hits):<4} [{low:.3f}, {high:.3f}]"
 
+    if part == "added":
+        drawn = [v for v in lines if "drawn" in v]
+        rest = [v["word"] == "repaired" for v in lines if "drawn" not in v]
+        hits, asked = (sum(v[k] for v in drawn) for k in ("repaired_after_added", "promising"))
+        luck = [True] * hits + [False] * (asked - hits)
+        return "\n".join(
+            (
+                share('false "repaired", seeds added', rest),
+                share("the same of luck, promising", luck),
+            )
+        )
     if part == "false":
         return share('false "repaired"', [v["word"] == "repaired" for v in lines])
     if part.startswith("ranked"):
@@ -411,9 +496,7 @@ def main() -> None:
     """Run a part as far as the time allows; print its table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", default="")
-    parser.add_argument(
-        "--part", choices=("failing", "ranked", "false", "named", "toys"), default="failing"
-    )
+    parser.add_argument("--part", choices=PARTS, default="failing")
     parser.add_argument("--n", type=int, default=24)
     parser.add_argument("--seconds", type=float, default=1200)
     parser.add_argument("--cases", default="", help="fresh cases in place of the folder's own")
@@ -427,6 +510,7 @@ def main() -> None:
         "failing": lambda: failing(args.folder, args.n),
         "ranked": lambda: ranked(args.folder, args.n),
         "false": lambda: false(args.folder, args.n),
+        "added": lambda: added(args.folder, args.n),
         "named": lambda: named(args.budget),
         "toys": lambda: toys(args.budget),
     }[args.part]()

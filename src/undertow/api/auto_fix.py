@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from inspect import unwrap
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def fixing(
         raise unknown("auto-fix", how.mode, MODES)
     if how.mode == "off":
         return trained(job, each, on_finding, options)
-    if how.mode == "ask" and how.ask is asked and not sys.stdin.isatty():
+    if how.mode == "ask" and unwrap(how.ask) is asked and not sys.stdin.isatty():
         how.tell("this is no terminal to ask at: findings are reported and nothing is changed")
         return trained(job, each, on_finding, options)
     if job.ranks.world > 1:
@@ -92,7 +93,10 @@ def fixing(
         if not stop.found or len(applied) >= MOST:
             return run
         seen |= set(stop.found)
-        answer = _answer(job, how, stop, applied, len(run.metrics))
+        try:
+            answer = _answer(job, how, stop, applied, len(run.metrics))
+        except KeyboardInterrupt:  # while it repairs or asks: the training is saved as it stopped
+            return run
         if answer.plan is not None:
             how.again()
         job = _again(job, how, answer)

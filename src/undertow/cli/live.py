@@ -1,6 +1,8 @@
 """Live progress of a training: a bar on a terminal, one plain line an epoch elsewhere."""
 
 import sys
+from collections.abc import Callable
+from functools import wraps
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +78,21 @@ class Live:
     def anew(self) -> None:
         """What was found has been answered: the training goes on, and is watched again."""
         self._loss, self._words["health"] = None, "watching"
+
+    def around(self, ask: Callable[[str], bool]) -> Callable[[str], bool]:
+        """The same question with the bar away: it would hold back a line without an end."""
+
+        @wraps(ask)
+        def alone(question: str) -> bool:
+            if self._bar is None:
+                return ask(question)
+            self._bar.stop()
+            try:
+                return ask(question)
+            finally:
+                self._bar.start()
+
+        return alone
 
     def _text(self) -> str:
         loss = "" if self._loss is None else f"loss {self._loss:.4g}"

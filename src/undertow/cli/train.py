@@ -227,7 +227,7 @@ def _train(words: dict[str, Any], typed: dict[str, Any], ranks: Any) -> int:
         Loggers(told, job.folder, live.step) as out,
     ):
         budget = words["auto_fix_budget_s"]
-        how = AutoFix(words["auto_fix"], asked, warned, budget, again=live.anew)
+        how = AutoFix(words["auto_fix"], live.around(asked), warned, budget, again=live.anew)
         options = o.typed(words)
         done = fixing(job, how, out.each, live.finding, options)
     if not ranks.first:

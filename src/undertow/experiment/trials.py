@@ -150,7 +150,7 @@ def too_short(source: Source, trials: Trials) -> str:
 
 
 def told_if_few(said: Verdict, trials: Trials) -> Verdict:
-    """The verdict; where nothing was shown on very few held-back samples, with how many it takes."""
+    """The verdict; with the samples it takes, where nothing was shown on very few held back."""
     held, n = 0 if trials.held is None else len(trials.held.x), len(trials.train.x)
     if trials.held is None or held >= HELD or said.word != "not-shown":
         return said

@@ -1,6 +1,7 @@
 """A training that stops at a finding, is repaired and goes on; exactly so after an interruption."""
 
 import json
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -151,9 +152,26 @@ def test_ask_applies_what_was_agreed_to(tmp_path: Path, shown: Any) -> None:
     assert remedies(tmp_path / "yes")[0]["remedy"] == "batch-norm"
 
 
+def test_ctrl_c_at_the_question_leaves_the_training_as_it_stopped(
+    tmp_path: Path, shown: Any
+) -> None:
+    shown("repaired")
+
+    def stopped(_: str) -> bool:
+        raise KeyboardInterrupt
+
+    run = ran(tmp_path / "run", AutoFix("ask", ask=stopped, data=DATA))
+    assert run.interrupted
+    assert remedies(tmp_path / "run") == []
+    shown("not-shown")
+    done = ut.train("mlp", (DATA.x, DATA.y), resume=tmp_path / "run")
+    assert [m.step for m in done.metrics] == list(range(130))
+
+
 def test_without_a_terminal_ask_is_off_and_says_so(tmp_path: Path, shown: Any) -> None:
     told: list[str] = []
-    how = AutoFix("ask", ask=auto_fix.asked, tell=told.append, data=DATA)
+    ask = wraps(auto_fix.asked)(lambda _: True)  # as the command wraps it around its bar
+    how = AutoFix("ask", ask=ask, tell=told.append, data=DATA)
     ran(tmp_path / "run", how, steps=105)
     assert told == ["this is no terminal to ask at: findings are reported and nothing is changed"]
     assert remedies(tmp_path / "run") == []

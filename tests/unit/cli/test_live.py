@@ -22,3 +22,17 @@ def test_after_a_remedy_the_finding_is_gone(capsys: pytest.CaptureFixture[str]) 
     assert before.endswith("loss 9  held-back 50.00%  watching")
     assert found.endswith("UT104 dead-units")
     assert after.endswith("loss 1  held-back 50.00%  watching")
+
+
+def test_a_question_is_asked_with_the_bar_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    live = Live(20, 10)
+    with live:
+        bar = live._bar
+        asked = live.around(lambda _: seen.append(bar.live.is_started) is None)
+        assert bar.live.is_started
+        assert asked("apply it?")
+        assert bar.live.is_started
+    assert seen == [False]
+    assert Live(20, 10).around(lambda _: False)("apply it?") is False
