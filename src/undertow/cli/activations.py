@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from undertow.cli import options as o
-from undertow.cli.output import terminal
+from undertow.cli.output import machine, terminal
 
 
 def activations(
@@ -21,7 +21,7 @@ def activations(
     names = tuple(word.strip() for word in act.split(",") if word.strip())
     found = api.activations(names, depth=depth)
     if json:
-        print(text.dumps(encode(found), indent=1, ensure_ascii=False))
+        machine(text.dumps(encode(found), indent=1, ensure_ascii=False))
         return
     how = terminal()
     plain = how["encoding"].lower().replace("-", "") != "utf8"

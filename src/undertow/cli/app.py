@@ -29,6 +29,7 @@ from undertow.cli import (
     summary,
     train,
 )
+from undertow.cli.every import every
 from undertow.core.errors import UndertowError
 
 FAULT = 3
@@ -66,7 +67,7 @@ COMMANDS: tuple[tuple[str, Callable[..., None]], ...] = (
 )
 SETTINGS = {"run": run.OWN_ARGUMENTS}
 for _name, _function in COMMANDS:
-    app.command(_name, context_settings=SETTINGS.get(_name))(_function)
+    app.command(_name, context_settings=SETTINGS.get(_name))(every(_function))
 
 
 def _version(asked: bool) -> None:

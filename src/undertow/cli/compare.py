@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from undertow.cli import options as o
-from undertow.cli.output import terminal
+from undertow.cli.output import machine, terminal
 
 First = Annotated[str, typer.Argument(help="A run folder, shown as A.")]
 Second = Annotated[str, typer.Argument(help="Another, shown as B.")]
@@ -19,6 +19,7 @@ def compare(a: First, b: Second, json: o.Json = False) -> None:
     from undertow.core.codec import encode
 
     found = differences(a, b)
-    print(text.dumps(encode(found)) if json else found.to_text(**terminal()), end="")
     if json:
-        print()
+        machine(text.dumps(encode(found)))
+    else:
+        print(found.to_text(**terminal()), end="")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from undertow.cli import options as o
+from undertow.cli.output import machine
 
 if TYPE_CHECKING:
     from undertow.api.data import Found
@@ -26,8 +27,11 @@ def data(
     from undertow.core.codec import encode
 
     found = describe(source)
-    print(text.dumps(encode(found), ensure_ascii=False) if json else "\n".join(_lines(found)))
-    if not json and found.notes:
+    if json:
+        machine(text.dumps(encode(found), ensure_ascii=False))
+        return
+    print("\n".join(_lines(found)))
+    if found.notes:
         print(*(f"note: {note}" for note in found.notes), sep="\n", file=sys.stderr)
 
 

@@ -1,5 +1,6 @@
 """`undertow demo`: a sick net on handwritten digits, diagnosed, repaired, proven, trained."""
 
+import json as text
 import sys
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ import typer
 
 from undertow.cli import options as o
 from undertow.cli.live import Live
-from undertow.cli.output import Progress, ended, terminal
+from undertow.cli.output import Progress, ended, machine, terminal
 
 INTERRUPTED = 130
 EPOCHS = 14
@@ -30,7 +31,13 @@ LENGTH: o.Group = {
 
 
 @o.takes(NET, o.TRAINING, LENGTH)
-def demo(run: o.RunFolder = None, quiet: o.Quiet = False, *, given: dict[str, Any]) -> None:
+def demo(
+    run: o.RunFolder = None,
+    json: o.Json = False,
+    quiet: o.Quiet = False,
+    *,
+    given: dict[str, Any],
+) -> None:
     """Check a network that does not learn, repair it, prove the repair, train it. Two minutes.
 
     All of it on the 1,797 handwritten digits of scikit-learn, by the same commands any network
@@ -43,7 +50,7 @@ def demo(run: o.RunFolder = None, quiet: o.Quiet = False, *, given: dict[str, An
     given["pool_at"] = _fitting(given["pool_at"], given["depth"])
     at = acts.stage(o.plan("conv", given))
     folder = Path(run) if run else new_folder("demo")
-    show = _Show(given, quiet)
+    show = _Show(given, quiet or json)
     report = show.check(at)
     fix = None if report.healthy else show.repair(at, report)
     done, watched = show.train(acts.job(at, fix, folder))
@@ -53,7 +60,26 @@ def demo(run: o.RunFolder = None, quiet: o.Quiet = False, *, given: dict[str, An
         ("The training, watched", watched, _score(done)),
     ]
     path = acts.page(parts, folder, f"undertow demo {o.typed(given)}")
+    if json:
+        machine(text.dumps(_facts(report, fix, watched, done), ensure_ascii=False))
     _ended(done, path, time.perf_counter() - began)
+
+
+def _facts(report: Any, fix: Any, watched: Any, done: Any) -> dict[str, object]:
+    """The three acts as data; the repair null where none was needed."""
+    from undertow.core.codec import encode
+
+    mended = None
+    if fix is not None:
+        report_text = text.loads(fix.report.to_json())
+        mended = {"report": report_text, "verdict": encode(fix.verdict), "diff": fix.diff()}
+    return {
+        "check": text.loads(report.to_json()),
+        "repair": mended,
+        "train": text.loads(watched.to_json()),
+        "held_back": encode(done.evaluations[-1]) if done.evaluations else None,
+        "run": str(done.folder),
+    }
 
 
 class _Show:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from undertow.cli import options as o
-from undertow.cli.output import Counter, terminal
+from undertow.cli.output import Counter, machine, terminal
 
 SCORING: o.Group = {
     "part": (
@@ -58,7 +58,10 @@ def evaluate(
             tell=counter.tell,
         )
         found = evaluated(made, data, given["part"], how)
-    print(found.to_json() if json else found.to_text(**terminal()), end="\n" if json else "")
+    if json:
+        machine(found.to_json())
+    else:
+        print(found.to_text(**terminal()), end="")
     if html is not None:
         found.to_html(html, " ".join(("undertow", *sys.argv[1:])))
         print(f"report: {html}", file=sys.stderr if json else sys.stdout)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from undertow.cli import options as o
-from undertow.cli.output import Progress
+from undertow.cli.output import Progress, machine
 
 Run = Annotated[str, typer.Argument(help="A run folder, a weight file, or MODEL with --weights.")]
 To = Annotated[str, typer.Option("--to", help="net.onnx, net.pt2 or net.safetensors.")]
@@ -45,7 +45,7 @@ def export(
         progress.tell(f"writing {to}")
         made = exported(source, to, given["images"], given["opset"])
     if json:
-        print(text.dumps(encode(made), ensure_ascii=False))
+        machine(text.dumps(encode(made), ensure_ascii=False))
         return
     print(made.words())
     print(f"inputs     {source.inputs.words() if source.inputs else 'not said'}")

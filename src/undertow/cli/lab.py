@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from undertow.cli import options as o
-from undertow.cli.output import terminal
+from undertow.cli.output import machine, terminal
 from undertow.core.errors import unknown
 
 LABS = ("flow",)
@@ -44,7 +44,7 @@ def lab(
         raise unknown("lab", name, LABS)
     found = api.flow(**given)
     if json:
-        print(text.dumps(encode(found), indent=1))
+        machine(text.dumps(encode(found), indent=1))
         return
     how = terminal()
     plain = how["encoding"].lower().replace("-", "") != "utf8"

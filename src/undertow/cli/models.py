@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from undertow.cli import options as o
+from undertow.cli.output import machine
 
 
 def models(
@@ -18,7 +19,7 @@ def models(
 
     cards = found(pattern)
     if json:
-        print(text.dumps([_row(c) for c in cards], indent=1))
+        machine(text.dumps([_row(c) for c in cards], indent=1))
         return
     width = max(len(c.name) for c in cards)
     print(f"{'name':<{width}}{'year':>6}{'parameters':>14}{'MACs':>16}  {'input':<10}  paper")

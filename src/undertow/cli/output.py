@@ -1,11 +1,12 @@
 """What commands print: reports as text or JSON, progress on a terminal's stderr, exit codes."""
 
 import sys
+from contextvars import ContextVar
 from os import environ
 from pathlib import Path
 from shutil import get_terminal_size
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import typer
 
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 
 FINDINGS = 1
 WIDTH, NARROW = 100, 60
+MACHINE: ContextVar[TextIO | None] = ContextVar("MACHINE", default=None)
+
+
+def machine(line: str) -> None:
+    """Print to the stdout that `--json` keeps free of everything else."""
+    print(line, file=MACHINE.get() or sys.stdout, flush=True)
 
 
 class Progress:
@@ -83,7 +90,7 @@ class Counter:
 def show(report: "Report", *, json: bool, html: str | None) -> None:
     """Print a report and write its page where one is asked for."""
     if json:
-        print(report.to_json())
+        machine(report.to_json())
     else:
         print(report.to_text(**terminal()))
     if html is not None:

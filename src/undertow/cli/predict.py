@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from undertow.cli import options as o
-from undertow.cli.output import Counter
+from undertow.cli.output import Counter, machine
 
 if TYPE_CHECKING:
     from undertow.core.prediction import Prediction
@@ -130,8 +130,7 @@ def _printed(made: "Iterator[Prediction]", counter: Counter, count: int, *, json
     for place, one in enumerate(made, 1):
         counter.tell(place, count)
         good += one.error is None
-        line = text.dumps(encode(one), ensure_ascii=False) if json else _line(one)
-        print(line, flush=True)
+        machine(text.dumps(encode(one), ensure_ascii=False) if json else _line(one))
     return good
 
 

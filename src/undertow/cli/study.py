@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from undertow.cli import options as o
-from undertow.cli.output import Progress, terminal
+from undertow.cli.output import Progress, machine, terminal
 from undertow.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _run(
                 api.figure(result, figure)
     if json:  # one document, also for all of them
         held = [text.loads(r.to_json()) for r in found]
-        print(text.dumps(held if name == ALL else held[0], indent=1, ensure_ascii=False))
+        machine(text.dumps(held if name == ALL else held[0], indent=1, ensure_ascii=False))
     _book(found, given, json=json)
 
 
@@ -134,7 +134,7 @@ def _survey(given: Mapping[str, Any], *, json: bool, quiet: bool) -> None:
         each = (lambda _: None) if json else _show
         found = api.survey(given["on"], given["data"], each=each, **_way(given, progress))
     if json:
-        print(text.dumps(encode(found), indent=1, ensure_ascii=False))
+        machine(text.dumps(encode(found), indent=1, ensure_ascii=False))
     else:
         print(found.to_text())
     _book(found.results, given, json=json)
@@ -180,7 +180,7 @@ def _list(*, claims: bool, json: bool) -> None:
 
     rows = api.claims() if claims else api.studies()
     if json:
-        print(text.dumps(encode(rows), indent=1, ensure_ascii=False))
+        machine(text.dumps(encode(rows), indent=1, ensure_ascii=False))
         return
     width = terminal()["width"]
     for row in rows:

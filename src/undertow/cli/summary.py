@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from undertow.cli import options as o
+from undertow.cli.output import machine
 
 Size = Annotated[str | None, typer.Option(help="Input as 3x224x224 or 224; the card's own.")]
 Samples = Annotated[int, typer.Option(min=1, help="Samples of the counted pass.")]
@@ -28,4 +29,7 @@ def summary(
 
     plan = Plan(model, o.choices(given), o.sizes(given), given["variant"], given["classes"])
     found = summary_of(plan, size, batch)
-    print(text.dumps(encode(found), indent=1) if json else found)
+    if json:
+        machine(text.dumps(encode(found), indent=1))
+    else:
+        print(found)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from undertow.cli import options as o
-from undertow.cli.output import FINDINGS, terminal
+from undertow.cli.output import FINDINGS, machine, terminal
 
 INTERRUPTED = 130
 TYPED = "COMMANDLINE"
@@ -256,7 +256,7 @@ def _swept(job: Any, *, json: bool) -> int:
 
     found = rates(job)
     if json:
-        print(dumps(encode(asdict(found))))
+        machine(dumps(encode(asdict(found))))
         return 0
     most = max((p[2] for p in found.curve if p[2] < float("inf")), default=1.0) or 1.0
     for rate, _, loss in found.curve[:: max(1, len(found.curve) // ROWS)]:
@@ -332,7 +332,7 @@ def _limits(given: dict[str, Any]) -> Any:
 
 def _print(done: Any, report: Any, *, json: bool, quiet: bool) -> None:
     if json:
-        print(report.to_json())
+        machine(report.to_json())
         return
     if done.interrupted:
         print(f"interrupted at step {len(done.metrics)}; the last state is saved", file=sys.stderr)
