@@ -245,10 +245,10 @@ class Recurrent(nn.Module):
         return self.fc(out[:, -1])
 
 
-def lstm(seed: int) -> nn.Module:
-    """Recurrent weights 10 times torch's."""
+def lstm(seed: int, gain: float = 10.0) -> nn.Module:
+    """Recurrent weights so many times torch's; over many steps the gradient jumps by decades."""
     torch.manual_seed(seed)
-    return Recurrent(10.0)
+    return Recurrent(gain)
 
 
 class Block(nn.Module):
@@ -332,6 +332,10 @@ NAMED: tuple[Sick, ...] = (
     Sick("convolutions with F.relu", functional, small_images, sgd(0.02)),
     Sick("56 plain convolutions with BN", normed_deep, small_images, sgd(0.05), steps=100),
     Sick("LSTM, gradients explode", lstm, sequences, sgd(3.0)),
+    Sick("LSTM over 80 steps, gradients jump", lambda s: lstm(s, 7.0), lambda: sequences(length=80),
+         sgd(1.0, 0.0), steps=100),
+    Sick("LSTM over 100 steps, gradients jump", lambda s: lstm(s, 7.5),
+         lambda: sequences(length=100), sgd(1.2, 0.0), steps=120),
     Sick("transformer without norm", transformer, small_images, sgd(0.02)),
     Sick("transformer without norm, x 4", transformer_x4, small_images, sgd(0.02)),
     Sick("shuffled labels", plain, shuffled, adam(), curable=False),
