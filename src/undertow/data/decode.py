@@ -4,6 +4,7 @@ Where simplejpeg is installed it decodes plain JPEGs: the same pixels in less ti
 """
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -23,6 +24,13 @@ DRAFT = 2  # times the need from which a JPEG is decoded at a reduced scale, in 
 ORIENTATION = 0x0112  # tag of EXIF
 DEEP = 257  # 16-bit levels of one 8-bit level: 65535 / 255
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
+PLAIN = ("1", "L", "RGB", "LA", "La", "RGBA", "RGBa")  # but for an alpha channel
+ALPHA = ("LA", "La", "RGBA", "RGBa", "PA")
+CONVERTED = {
+    "16-bit": "scaled to 8 bit",
+    "palette": "read as their colours",
+    "alpha": "read without it, not laid over a background",
+}
 GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "F")
 
 
@@ -57,7 +65,12 @@ def header(path: Path) -> Header:
         return Header(image.format or "", image.mode, *image.size, turned)
 
 
-def decode(path: Path, channels: int, need: int | None = None) -> Tensor:
+def decode(
+    path: Path,
+    channels: int,
+    need: int | None = None,
+    kind: Callable[[str], object] = str,
+) -> Tensor:
     """An image as uint8 (channels, H, W), upright.
 
     Args:
@@ -65,11 +78,14 @@ def decode(path: Path, channels: int, need: int | None = None) -> Tensor:
         channels: 1 for grey, 3 for RGB; any mode is converted, alpha dropped, 16 bit scaled.
         need: shorter side in pixels that is enough: a JPEG of twice that is decoded at a reduced
             scale (training only: pixels differ by up to 6 levels); None decodes in full.
+        kind: told what the image is where it is neither grey nor RGB: a word of `CONVERTED`, or
+            its mode.
 
     Raises:
         BadImageError: no image, a truncated one, or more pixels than the limit.
     """
     with _opened(path) as image:
+        _kinds(image, kind)
         try:
             if need is not None and min(image.size) >= DRAFT * need:
                 image.draft("RGB" if channels == 3 else "L", (need, need))
@@ -103,17 +119,30 @@ def _fast(path: Path, image: Image.Image, channels: int) -> Tensor | None:
     return torch.from_numpy(array).permute(2, 0, 1)
 
 
-def picture(path: Path) -> Image.Image:
-    """An image as Pillow has it, upright, for a user's own transform.
+def picture(path: Path, kind: Callable[[str], object] = str) -> Image.Image:
+    """An image as Pillow has it, upright and RGB, for a user's own transform; `kind` as `decode`.
 
     Raises:
         BadImageError: no image, a truncated one, or more pixels than the limit.
     """
     with _opened(path) as image:
+        _kinds(image, kind)
         try:
-            return ImageOps.exif_transpose(image).convert("RGB")
+            return converted(ImageOps.exif_transpose(image), 3)
         except (OSError, SyntaxError, ValueError, MemoryError) as error:
             raise BadImageError(f"{path}: {error}") from error
+
+
+def _kinds(image: Image.Image, tell: Callable[[str], object]) -> None:
+    mode = image.mode
+    if mode.startswith("I"):
+        tell("16-bit")
+    elif mode in ("P", "PA"):
+        tell("palette")
+    elif mode not in PLAIN:
+        tell(mode)
+    if mode in ALPHA or "transparency" in image.info:
+        tell("alpha")
 
 
 def _opened(path: Path) -> Image.Image:

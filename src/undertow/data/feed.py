@@ -128,9 +128,8 @@ class Feed:
             pin_memory=self.device.type == "cuda",
         )
         try:
-            for made, bad in loader:
-                if bad:
-                    reader.bad.update(bad)
+            for made, found in loader:
+                reader.learn(found)
                 yield made
         except RuntimeError as error:
             if isinstance(error, EnvironmentFaultError):
@@ -205,18 +204,26 @@ class _Reader(Dataset[Any]):
         self.x, self.seed, self.augment = data.x, seed, augment
 
     @property
-    def bad(self) -> dict[str, str]:
-        """Files that could not be read, with the reason."""
-        found: dict[str, str] = getattr(getattr(self.x, "source", None), "bad", {})
-        return found
+    def found(self) -> tuple[dict[str, str], ...]:
+        """What reading the files has shown: the bad ones, the kinds that were converted."""
+        source = getattr(self.x, "source", None)
+        return tuple(getattr(source, name, {}) for name in ("bad", "converted"))
+
+    def learn(self, found: Sequence[dict[str, str]]) -> None:
+        """Keep what another process has found."""
+        for mine, theirs in zip(self.found, found, strict=True):
+            for key, value in theirs.items():
+                mine.setdefault(key, value)
 
     def batch(self, keys: Sequence[tuple[int, int]]) -> Tensor:
         """The samples of a micro-batch, not finished."""
         return torch.stack([self._one(epoch, at) for epoch, at in keys])
 
-    def __getitems__(self, keys: list[tuple[int, int]]) -> tuple[Tensor, dict[str, str]]:
-        """The same, with the bad files this process knows of."""
-        return self.batch(keys), dict(self.bad)
+    def __getitems__(
+        self, keys: list[tuple[int, int]]
+    ) -> tuple[Tensor, tuple[dict[str, str], ...]]:
+        """The same, with what this process has found in the files."""
+        return self.batch(keys), self.found
 
     def _one(self, epoch: int, at: int) -> Tensor:
         if not isinstance(self.x, Tensor):

@@ -8,8 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from undertow.core.errors import UsageError
-from undertow.data.decode import BadImageError, decode, picture
+from undertow.data.decode import CONVERTED, BadImageError, decode, picture
 
+SHOWN = 5  # bad files that a note names
 SHARE, COUNT = 0.01, 100  # of images that may be bad: more means that something else is wrong
 
 
@@ -27,6 +28,7 @@ class Files:
         keep: whether decoded images stay in memory; then none is decoded at a reduced scale.
         pictures: a user's transform takes Pillow images; hand it those.
         bad: name -> why it cannot be read, as found so far.
+        converted: kind of image that is brought to plain grey or RGB -> the first one's name.
     """
 
     root: Path
@@ -38,6 +40,7 @@ class Files:
     keep: bool = False
     pictures: bool = False
     bad: dict[str, str] = field(default_factory=dict)
+    converted: dict[str, str] = field(default_factory=dict)
     _kept: dict[int, Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -59,10 +62,14 @@ class Files:
             return self._kept[index]
         if self.names[index] in self.bad:
             raise BadImageError(self.bad[self.names[index]])
+
+        def kind(word: str) -> None:
+            self.converted.setdefault(word, self.names[index])
+
         try:
             if self.pictures:
-                return picture(self.path(index))
-            made = decode(self.path(index), self.channels, None if self.keep else need)
+                return picture(self.path(index), kind)
+            made = decode(self.path(index), self.channels, None if self.keep else need, kind)
         except BadImageError as error:
             self._note(index, error)
             raise
@@ -90,3 +97,16 @@ class Files:
                 f"at least {len(self.bad)} of {len(self)} images cannot be read ({listed});"
                 " see all with undertow data, and mend or remove them"
             ) from error
+
+
+def told(*sources: object) -> tuple[str, ...]:
+    """What reading has shown of sources that are files: each kind converted, once; the bad ones."""
+    files = [source for source in sources if isinstance(source, Files)]
+    bad = {name: why for source in files for name, why in source.bad.items()}
+    said = [
+        f"{kind} images are {CONVERTED.get(kind, 'read as RGB or grey')}; the first is {name}"
+        for kind, name in {k: n for f in reversed(files) for k, n in f.converted.items()}.items()
+    ]
+    if bad:
+        said.append(f"{len(bad)} images could not be read: {'; '.join(list(bad.values())[:SHOWN])}")
+    return tuple(said)

@@ -13,6 +13,7 @@ from undertow.core.errors import EnvironmentFaultError, UsageError
 from undertow.core.record import Scalars
 from undertow.core.run import Evaluation, Run
 from undertow.data.arrays import Arrays
+from undertow.data.files import told
 from undertow.instrument.watch import Watch
 from undertow.record.store import read_run
 from undertow.train import checkpoint, state
@@ -192,9 +193,7 @@ class Log:
                 f"batch norm sees {self.job.choices.batch} samples at a time, not the"
                 f" {self.job.order.group} of a step; raise batch or use norm=group"
             )
-        bad = getattr(getattr(self.job.train.x, "source", None), "bad", {})
-        if bad:
-            said.append(f"{len(bad)} images could not be read: {'; '.join(list(bad.values())[:5])}")
+        said += told(*(getattr(p.x, "source", None) for p in (self.job.train, self.job.held)))
         if self.pace.starved:
             said.append(
                 f"up to {self.pace.starved:.0%} of the time waits for data; give --workers, or"

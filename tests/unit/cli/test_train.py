@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import undertow
 from tests.unit.cli.command import Result, run
@@ -188,3 +189,16 @@ def test_the_schedule_of_a_transfer_is_printed_before_it(
         assert (bad.code, bad.out) == (2, "")
         assert says in bad.err
     assert not (tmp_path / "bad").exists()
+
+
+def test_kinds_of_images_are_noted_at_the_end_and_in_the_run(tmp_path: Path) -> None:
+    for at, mode in enumerate(("RGB", "CMYK", "CMYK", "RGB", "RGB")):
+        for name in "ab":
+            (tmp_path / name).mkdir(exist_ok=True)
+            Image.new(mode, (8, 8), at).save(tmp_path / name / f"{at}.jpg")
+    given = ("--data", str(tmp_path), "--epochs", "2", "--run", str(tmp_path / "r"))
+    found = run("train", *NET, *given)
+    said = "CMYK images are read as RGB or grey; the first is "
+    assert found.out.count(said) == 1
+    assert sum(said in str(e) for e in read_events(tmp_path / "r")) == 1
+    assert said not in run("train", *NET, *given[:-1], str(tmp_path / "q"), "-q").out

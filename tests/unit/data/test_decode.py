@@ -50,6 +50,38 @@ def test_every_mode_is_converted(tmp_path: Path, name: str, mode: str, channels:
     assert abs(found.double().mean() - grey.mean()) < limit
 
 
+@pytest.mark.parametrize(
+    ("name", "mode", "kinds"),
+    [("a.png", "RGB", []), ("a.png", "L", []), ("a.png", "1", []), ("a.png", "P", ["palette"]),
+     ("a.png", "RGBA", ["alpha"]), ("a.png", "LA", ["alpha"]), ("a.jpg", "CMYK", ["CMYK"]),
+     ("a.png", "I;16", ["16-bit"]), ("a.tif", "LAB", ["LAB"])],
+)  # fmt: skip
+def test_what_is_converted_is_told(tmp_path: Path, name: str, mode: str, kinds: list[str]) -> None:
+    path = save(tmp_path / name, mode="RGB" if mode in ("I;16", "LAB") else mode)
+    if mode == "I;16":
+        Image.fromarray(np.full((24, 30), 40000, np.uint16)).save(path)
+    if mode == "LAB":
+        Image.new("LAB", (30, 24)).save(path)
+    told: list[str] = []
+    decode(path, 3, kind=told.append)
+    picture(path, told.append)
+    assert told == kinds * 2
+
+
+def test_a_clear_palette_is_told_as_both(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(colours()).convert("P").save(path, transparency=0)
+    told: list[str] = []
+    decode(path, 3, kind=told.append)
+    assert told == ["palette", "alpha"]
+
+
+def test_a_users_transform_gets_sixteen_bits_scaled_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(np.full((24, 30), 0x4040, np.uint16)).save(path)
+    assert np.asarray(picture(path)).tolist() == np.full((24, 30, 3), 0x40).tolist()
+
+
 def test_sixteen_bits_are_scaled_to_eight(tmp_path: Path) -> None:
     deep = np.linspace(0, 65535, 24 * 30).reshape(24, 30).astype(np.uint16)
     path = tmp_path / "a.png"

@@ -4,6 +4,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,11 +15,12 @@ from hypothesis import strategies as st
 from undertow.core.errors import EnvironmentFaultError, UsageError
 from undertow.data.arrays import Arrays, load
 from undertow.data.feed import Feed, Micro, checked, mixed
+from undertow.data.files import told
 from undertow.data.items import Items
 from undertow.data.order import Order
 from undertow.data.split import batches
 
-from .pictures import classes
+from .pictures import classes, save
 
 
 def numbered(n: int) -> Arrays:
@@ -83,6 +85,26 @@ def test_workers_change_no_bit(tmp_path: Path, workers: int) -> None:
     two = [m.x for g in replace(feed, workers=workers).groups(2, 9) for m in g.micro]
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_kinds_of_files_are_noted_once(tmp_path: Path, workers: int) -> None:
+    classes(tmp_path, {"a": 5, "b": 5}, 24)
+    for name, mode in (("a/p.png", "P"), ("b/p.png", "P"), ("b/r.png", "RGBA")):
+        save(tmp_path / name, mode=mode)
+    (tmp_path / "a" / "torn.png").write_bytes(b"torn")
+    data = load(str(tmp_path))
+    source: Any = data.x
+    list(Feed(data, Order(len(data.x), 4, 0), workers=workers).groups(0, 4))
+    first = source.source.converted["palette"]
+    assert first in ("a/p.png", "b/p.png")
+    notes = told(source.source, source.source)
+    assert sorted(notes[:-1]) == [
+        "alpha images are read without it, not laid over a background; the first is b/r.png",
+        f"palette images are read as their colours; the first is {first}",
+    ]
+    assert "1 images could not be read" in notes[-1]
+    assert told(torch.zeros(3)) == ()
 
 
 def test_a_worker_that_dies_is_told() -> None:
