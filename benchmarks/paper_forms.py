@@ -30,4 +30,7 @@ def _case(name: str, heads: int, side: int) -> Sick:
     return Sick(name, make, data, sgd(0.01), steps=100, batch=16)
 
 
-PRINTED: tuple[Sick, ...] = (_case("GoogLeNet as printed, no heads, 32 px", 0, 32),)
+PRINTED: tuple[Sick, ...] = (
+    _case("GoogLeNet as printed, no heads, 32 px", 0, 32),
+    _case("GoogLeNet as printed, two heads, 80 px", 2, 80),
+)
