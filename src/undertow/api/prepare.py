@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn.functional import interpolate
 from torch.optim import Optimizer
 
 from undertow.api.target import CodeBuild
 from undertow.api.transfer import Start, as_expected, begun, mismatch
 from undertow.core.errors import UsageError
+from undertow.core.finding import Symptom
 from undertow.core.inputs import Inputs
 from undertow.core.plan import Choices, Plan, TrainChoices
 from undertow.data.arrays import Arrays
@@ -26,6 +28,7 @@ from undertow.nn.loss import CRITERIA, Criterion, criterion
 from undertow.nn.optimizer import can_fuse, from_choices
 from undertow.nn.parts import Part
 from undertow.preflight import guarded
+from undertow.preflight.static import alike, raw
 from undertow.train.cached import on_features
 from undertow.train.choices import checked
 from undertow.train.evaluation import evaluating
@@ -120,7 +123,7 @@ def prepared(
         objective=objective(choices, loss_fn, word, _counts(kept)),
         freezing=frozen,
         notes=(*start.notes, *_said(kept, choices)),
-        static=mismatch(start, kept),
+        static=(*mismatch(start, kept), *off_scale(kept)),
     )
     return on_features(job, stages[-1]) if choices.cache_features else job
 
@@ -169,6 +172,13 @@ def _about(asked: Plan, data: Arrays, kept: Arrays) -> dict[str, Any]:
         "preprocessing": preprocessing(kept).told(),
         "kept": isinstance(data.x, Pixels) and getattr(data.x.source, "keep", False),
     }
+
+
+def off_scale(kept: Arrays) -> tuple[Symptom, ...]:
+    """What is wrong with inputs as the net gets them; of images, always 0..1, nothing."""
+    if not isinstance(kept.x, Tensor):
+        return ()
+    return tuple(alike(kept.x)) or tuple(raw(kept.x))
 
 
 def _said(kept: Arrays, choices: TrainChoices) -> tuple[str, ...]:

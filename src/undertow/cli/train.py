@@ -274,6 +274,8 @@ def _begins(job: Any) -> None:
     """Say what trains when, and what the weights brought along, before anything does."""
     for note in job.notes:
         print(f"note       {note}")
+    for found in job.static:
+        print(f"{'look at' if found.note else 'finding'}    {found.id} {found.name}: {found.says}")
     for line in job.schedule:
         print(f"schedule   {line}")
 

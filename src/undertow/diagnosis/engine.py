@@ -67,10 +67,12 @@ def _settle(found: Sequence[Symptom]) -> list[Symptom]:
 def _watching(record: Record, findings: Sequence[Symptom]) -> bool:
     """Whether it is too early for a verdict.
 
-    A run under 100 steps (200 where a start is slow) with every number finite; a check whose
-    budget ended before the probe steps could tell, where nothing else was found.
+    A run under 100 steps (200 where a start is slow) with every number finite, where nothing was
+    found before the first; a check whose budget ended before the probe steps could tell, where
+    nothing else was found.
     """
     if record.cut and not findings:
         return True
     young = record.kind == "run" and record.last_step + 1 < verdict_after(record)
-    return young and not any(s.name == "non-finite" for s in findings)
+    early = {"non-finite", *(s.name for s in record.static)}
+    return young and not any(s.name in early for s in findings)

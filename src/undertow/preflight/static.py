@@ -10,6 +10,7 @@ from undertow.core.finding import Symptom
 from undertow.core.record import InputFacts
 from undertow.instrument.facts import (
     CLASS_NDIM,
+    FEW,
     found,
     head_mismatches,
     label_errors,
@@ -22,6 +23,7 @@ from undertow.preflight.case import Case, logits
 
 ROWS = 512  # rows of a weight compared with one another
 SAME = 1 - 1e-6  # cosine beyond which two rows are one
+RMS_HIGH, ABS_MAX = 10.0, 30.0  # of features beyond which they are raw: UT204's limits
 IGNORED = -100  # the label torch's cross-entropy leaves out unless told another
 
 
@@ -34,10 +36,40 @@ def input_facts(case: Case, out: object) -> InputFacts:
     return replace(with_answers(scale_of(x), y, width), one_shot=case.one_shot)
 
 
+def alike(x: Tensor) -> Iterator[Symptom]:
+    """Features (N, ...) that are the same in every sample: nothing can be told from them."""
+    if torch.is_floating_point(x) and len(x) >= FEW and bool((x == x[:1]).all()):
+        count = x[0].numel()
+        said = (
+            f"all {len(x)} samples are equal, so nothing can be told from them; look at how x was"
+            " made, then standardise it"
+        )
+        yield found("input-range", said, (seen("input_constant", count, 0),))
+
+
+def raw(x: Tensor) -> Iterator[Symptom]:
+    """Features (N, ...) that nobody scaled, as 0 to 255; gated: a norm first, or a net that learns.
+
+    The limits are those of UT204.
+    """
+    facts = scale_of(x)
+    size, top = facts.rms or 0.0, facts.abs_max or 0.0
+    if size > RMS_HIGH or top > ABS_MAX:
+        said = (
+            f"the features' root mean square is {size:.3g} and the largest is {top:.3g} (limits"
+            f" {RMS_HIGH:g} and {ABS_MAX:g}); bring them to mean 0 and deviation 1: --standardise"
+        )
+        evidence = seen("input_rms", size, RMS_HIGH), seen("input_max", top, ABS_MAX)
+        yield found("input-range", said, evidence, gated=True)
+
+
 def before_loss(case: Case, out: object) -> Iterator[Symptom]:
-    """What is wrong with labels and head, seen before the loss may be called at all."""
+    """What is wrong with inputs, labels and head, seen before the loss may be called at all."""
     if case.pair is None or not isinstance(out, Tensor):
         return
+    x = case.pair[0]
+    if isinstance(x, Tensor):
+        yield from alike(x)
     y, head = case.pair[1], output(out)
     if case.loss == "cross-entropy" and not torch.is_floating_point(y):
         yield from label_errors(y[y != getattr(case.loss_fn, "ignore_index", IGNORED)], head.units)

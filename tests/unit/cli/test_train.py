@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -202,3 +203,37 @@ def test_kinds_of_images_are_noted_at_the_end_and_in_the_run(tmp_path: Path) -> 
     assert found.out.count(said) == 1
     assert sum(said in str(e) for e in read_events(tmp_path / "r")) == 1
     assert said not in run("train", *NET, *given[:-1], str(tmp_path / "q"), "-q").out
+
+
+@pytest.mark.parametrize(
+    ("scale", "shift", "code", "said"),
+    [
+        (1, 0, 0, ""),
+        (40, 128, 1, "look at    UT204 input-range: the features' root mean square is 1"),
+        (0, 3, 1, "finding    UT204 input-range: all 256 samples are equal"),
+    ],
+)
+def test_inputs_off_their_scale_are_a_finding_before_the_first_step(
+    tmp_path: Path, scale: int, shift: int, code: int, said: str
+) -> None:
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(320, 20)) * scale + shift).astype(np.float32)
+    np.savez(tmp_path / "d.npz", x=x, y=rng.integers(0, 3, 320))
+    given = ("--data", str(tmp_path / "d.npz"), "--steps", "3")
+    found = run("train", *NET, *given, "--run", str(tmp_path / "r"))
+    assert found.code == code, found.out
+    assert (said or "watching") in found.out
+    assert bool(code) == ("mechanism  input-scale" in found.out)
+    assert ("standardise-input" in found.out) == (scale > 1)
+    mended = run("train", *NET, *given, "--run", str(tmp_path / "m"), "--standardise", "--json")
+    assert (mended.code, scale) in ((0, 1), (0, 40), (1, 0))  # equal samples no scaling tells apart
+
+
+def test_no_number_among_the_inputs_is_bad_input(tmp_path: Path) -> None:
+    x = np.zeros((20, 4), np.float32)
+    x[7, 2] = np.nan
+    np.savez(tmp_path / "d.npz", x=x, y=np.arange(20) % 2)
+    for command in ("check", "train"):
+        found = run(command, *NET, "--data", str(tmp_path / "d.npz"))
+        assert (found.code, found.out) == (2, "")
+        assert "sample 7 holds NaN or Inf (1 of 20 samples do)" in found.err

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.cases.golden import HEALTHY, SICK
-from tests.cases.records import CONST, check, falling, run
+from tests.cases.records import CONST, check, falling, run, static
 from undertow.core.codec import decode, encode
 from undertow.core.finding import Evidence, Symptom
 from undertow.core.record import Record
@@ -88,6 +88,12 @@ def test_before_step_100_the_word_is_watching(steps: int, watching: bool) -> Non
     found = diagnose(run((CONST,) * steps))
     assert found.watching is watching
     assert bool(found.symptoms) is not watching
+
+
+def test_what_was_found_before_the_first_step_does_not_wait() -> None:
+    found = diagnose(run((CONST,) * 3, static=(static("input-range"),)))
+    assert not found.watching
+    assert (found.mechanism, [s.id for s in found.symptoms]) == ("input-scale", ["UT204"])
 
 
 def test_nan_is_immediate() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from undertow.core.finding import Symptom
 from undertow.nn.loss import criterion
 from undertow.preflight.case import make_case
-from undertow.preflight.static import after_loss, before_loss, input_facts, symmetric
+from undertow.preflight.static import after_loss, alike, before_loss, input_facts, raw, symmetric
 
 torch.manual_seed(0)
 X = torch.randn(16, 6)
@@ -150,3 +150,18 @@ def test_facts_of_features_and_of_images() -> None:
 def test_word_ids_have_no_scale() -> None:
     facts = input_facts(make_case(nn.Embedding(9, 3), (Y[:, None], Y)), None)
     assert (facts.rms, facts.shape) == (None, (16, 1))
+
+
+def test_samples_that_are_all_equal_are_said_before_the_loss() -> None:
+    (said,) = alike(torch.ones(16, 6))
+    assert (said.id, said.note, "all 16 samples are equal" in said.says) == ("UT204", False, True)
+    assert not [*alike(X), *alike(torch.ones(3, 6)), *alike(torch.ones(16, 6).long())]
+    case = make_case(net(), (torch.ones(16, 6), Y), None)
+    assert [s.id for s in before_loss(case, net()(torch.ones(16, 6)))] == ["UT204"]
+
+
+@pytest.mark.parametrize(("x", "said"), [(X * 100, 1), (X.abs() * 11 + 20, 1), (X * 5, 0), (X, 0)])
+def test_raw_features_are_told_apart_and_gated(x: Tensor, said: int) -> None:
+    found = list(raw(x))
+    assert [s.note for s in found] == [True] * said
+    assert all("--standardise" in s.says for s in found)

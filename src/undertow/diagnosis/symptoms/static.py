@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from undertow.core.derive import learned, normed_first
+from undertow.core.derive import GUESSING, learned, normed_first, progress
 from undertow.core.finding import Evidence, Symptom
-from undertow.core.gate import stuck
+from undertow.core.gate import stuck, verdict_after
 from undertow.core.record import Record
 from undertow.core.rule import rule
 
@@ -51,14 +51,16 @@ def input_range(record: Record) -> Iterator[Symptom]:
     """Features or targets off the usual scale, without a norm first, in a net that is stuck.
 
     Constant features alone are a note: the borders of pictures are, and explain no failure.
-    Inputs scaled otherwise than the weights trained on expect need no such net.
+    Inputs scaled otherwise than the weights trained on expect need no such net, nor do inputs
+    that are all alike.
     """
-    seen = tuple(_off_scale(record)) if _open(record) else ()
+    stored = tuple(_stored(record, "UT204"))
+    seen = tuple(_off_scale(record)) if _open(record) and not stored else ()
     if seen:
         says = "; ".join(_words(e) for e in seen)
         note = all(e.stat == CONSTANT for e in seen)
         yield Symptom("UT204", "input-range", (), 0, seen, says, note)
-    yield from _stored(record, "UT204")
+    yield from stored
 
 
 @rule(
@@ -84,7 +86,7 @@ def eval_gap(record: Record) -> Iterator[Symptom]:
 def _stored(record: Record, id: str) -> Iterator[Symptom]:
     """Static symptoms of one id; a gated one (stored as a note) needs a net that is stuck."""
     for s in record.static:
-        if s.id == id and (not s.note or _open(record)):
+        if s.id == id and (not s.note or _open(record) or _unproven(record, s)):
             yield replace(s, note=False)
 
 
@@ -93,6 +95,17 @@ def _open(record: Record) -> bool:
     if record.kind == "check":
         return learned(record) is False
     return stuck(record, record.last_step)
+
+
+def _unproven(record: Record, s: Symptom) -> bool:
+    """Whether raw data found before a training began stay a finding: no norm, nothing learned yet.
+
+    From the verdict on the gate alone says it.
+    """
+    if s.id != "UT204" or record.kind == "check" or normed_first(record):
+        return False
+    share = progress(record, record.last_step)
+    return record.last_step + 1 < verdict_after(record) and (share is None or share > GUESSING)
 
 
 def _off_scale(record: Record) -> Iterator[Evidence]:

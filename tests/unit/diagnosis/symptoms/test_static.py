@@ -83,3 +83,13 @@ def test_eval_gap_is_a_note() -> None:
     gap = Symptom("UT206", "eval-gap", (), 0, (Evidence("eval_gap", "", 0, 0.2, 0.05),), "gap")
     (found,) = eval_gap.run(check(static=(gap,)))
     assert found.note
+
+
+def test_raw_data_found_before_a_training_hold_until_it_learns() -> None:
+    stored = (static("input-range", gated=True),)
+    (found,) = input_range.run(run((CONST,) * 3, static=stored))
+    assert not found.note
+    assert not input_range.run(run((CONST,) * 3, static=stored, layers=layers(norm="batch")))
+    assert not input_range.run(run((CONST / 2,) * 30, static=stored))
+    assert input_range.run(run(static=stored))  # stuck at the verdict: the gate says it
+    assert not input_range.run(check(learns=True, static=stored))
