@@ -26,6 +26,7 @@ from undertow.train.pace import Pace
 
 SAME = 0.95  # share of the predictions that are of one class from which it is told
 TOLD = round(1 / (1 - SAME))  # samples below which that share could only be all of them
+STOPPED = "no longer stored"  # how the watch's note of a run folder that took no more begins
 FEW = 16  # samples of a micro-batch below which batch norm is noisy: Wu & He 2018, fig. 1
 
 
@@ -45,6 +46,7 @@ class Log:
         self.scaler = torch.amp.GradScaler(job.device.type) if fp16 else None
         self.pace = Pace(job.device)
         self._failed: EnvironmentFaultError | None = None
+        self._lost = 0  # checkpoints that could not be written
         self._good = True
         self._uneven = imbalance(job.train.y, job.train.classes) > UNEVEN
 
@@ -101,8 +103,10 @@ class Log:
             self._event("auxiliary-loss", {"step": self.step, "loss": encode(mean)})
         self._aux.clear()
         if math.isfinite(found.loss) and (self.best is None or self._better(found, self.best)):
-            self.best = found
+            before, self.best = self.best, found
             self.save("best", "last")
+            if self._failed is not None:  # `best` on the disk is still the one before
+                self.best = before
         else:
             self.save("last")
         self.pace.again()
@@ -152,8 +156,9 @@ class Log:
             for other in same:
                 checkpoint.repeat(self.job.folder, name, other)
         except EnvironmentFaultError as error:
-            self._failed = error
-            self._event("warning", {"step": self.step, "text": str(error)})
+            if self._failed is None:  # once, until one is written again
+                self._event("warning", {"step": self.step, "text": str(error)})
+            self._failed, self._lost = error, self._lost + 1
         else:
             self._failed = None
             spent = time.monotonic() - began
@@ -182,10 +187,13 @@ class Log:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader should know of how it went."""
-        said = [*self.job.notes, *self._moved]
+        stored = () if self.watch is None else self.watch.notes
+        said = [*self.job.notes, *self._moved, *(n for n in stored if n.startswith(STOPPED))]
         if self.clipped:
             word = "; raise the limit or lower the rate" if self.clipped == self.step else ""
             said.append(f"clipped {self.clipped} of {self.step} steps{word}")
+        if self._lost:
+            said.append(f"{self._lost} checkpoints could not be written; those kept are whole")
         if self.skipped:
             said.append(f"skipped {self.skipped} of {self.step} steps (fp16 overflow)")
         if self._crowded:

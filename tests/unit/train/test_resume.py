@@ -238,6 +238,26 @@ def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / LOCK).is_file()
 
 
+def test_the_best_of_a_run_is_the_one_that_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from undertow.core.errors import EnvironmentFaultError
+
+    true, good = checkpoint.save, run(make(tmp_path / "a", PLAIN)).best
+    assert good is not None
+
+    def full(folder: Path, name: str, *rest: Any) -> None:
+        if name == "best" and rest[2] == good.step:
+            raise EnvironmentFaultError("the disk is full")
+        true(folder, name, *rest)
+
+    monkeypatch.setattr(checkpoint, "save", full)
+    done = run(make(tmp_path / "b", PLAIN))
+    assert done.best is not None
+    assert done.best.step != good.step
+    assert checkpoint.load(tmp_path / "b", "best")[1]["step"] == done.best.step
+
+
 def test_a_full_disk_is_told_retried_and_fatal_only_at_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -251,12 +271,15 @@ def test_a_full_disk_is_told_retried_and_fatal_only_at_the_end(
 
     monkeypatch.setattr(checkpoint, "save_file", sometimes)
     job = make(tmp_path / "a", PLAIN)
-    run(job)
+    done = run(job)
     assert checkpoint.load(tmp_path / "a")[1]["step"] == job.total
+    assert done.best is not None
+    assert checkpoint.load(tmp_path / "a", "best")[1]["step"] == done.best.step
+    assert "2 checkpoints could not be written; those kept are whole" in done.notes
     from undertow.record.store import read_events
 
     told = [d for kind, d in read_events(tmp_path / "a") if kind == "warning"]
-    assert len(told) == 2
+    assert len(told) == 1  # once, until one is written again
     assert "No space left" in told[0]["text"]
 
     def never(*args: Any, **named: Any) -> None:
