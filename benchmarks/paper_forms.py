@@ -24,13 +24,13 @@ def googlenet(seed: int, heads: int) -> nn.Module:
     return ut.build("googlenet", classes=4, in_channels=1, seed=seed, **given)
 
 
-def _case(name: str, heads: int, side: int) -> Sick:
+def _case(name: str, heads: int, side: int, batch: int) -> Sick:
     make: Callable[[int], nn.Module] = partial(googlenet, heads=heads)
     data = partial(four_digits, side)
-    return Sick(name, make, data, sgd(0.01), steps=100, batch=16)
+    return Sick(name, make, data, sgd(0.01), steps=100, batch=batch)
 
 
 PRINTED: tuple[Sick, ...] = (
-    _case("GoogLeNet as printed, no heads, 32 px", 0, 32),
-    _case("GoogLeNet as printed, two heads, 80 px", 2, 80),
+    _case("GoogLeNet as printed, no heads, 32 px", 0, 32, 16),
+    _case("GoogLeNet as printed, two heads, 80 px", 2, 80, 4),
 )
