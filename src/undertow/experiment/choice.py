@@ -1,4 +1,4 @@
-"""Which of several changes is kept: the cheapest of those as good as the best."""
+"""Which of several changes is kept: the first that repairs, or what undoes the fault as well."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,26 +16,29 @@ Shown = tuple[Remedy, Verdict]
 def chosen(tried: Sequence[Shown]) -> Shown | None:
     """The one to keep of what was tried, with its verdict; None where nothing was shown.
 
-    Of several that repair: the cheapest whose final loss lies within the 95 % interval of the
-    best one's or .05 from it, the first tried of equal ones. Of several that improve: the first.
+    Of several that repair the first in rank, unless one that costs nothing in use (a rate, a draw,
+    biases, the ending) is as good as the best: within the 95 % interval of its loss or .05 from
+    it. A dearer one is not taken for going further: what a short trial adds a long training need
+    not keep (docs/how-to/repair.md). Of several that improve: the first.
     """
     repaired = [s for s in tried if s[1].word == "repaired"]
     if len(repaired) > 1:
-        return _cheapest(repaired)
+        return _free(repaired)
     better = [s for s in tried if s[1].word == "improved"]
     return next(iter((*repaired, *better)), None)
 
 
-def _cheapest(shown: Sequence[Shown]) -> Shown:
+def _free(shown: Sequence[Shown]) -> Shown:
     losses = [_losses(said) for _, said in shown]
     best = min(losses, key=fmean)
     most = max(interval(best)[1], fmean(best) + ALIKE)
     near = [s for s, own in zip(shown, losses, strict=True) if own is best or fmean(own) <= most]
-    remedy, said = min(near, key=lambda s: price(s[0].change))
+    free = [s for s in near if not price(s[0].change)]
+    remedy, said = next(iter(free or shown))
     others = [r.name for r, _ in shown if r is not remedy]
     too = f"{' and '.join(others)} {'repair' if len(others) > 1 else 'repairs'} too"
-    rank = "as good as the best and the cheapest of those" if len(near) > 1 else "goes furthest"
-    return remedy, replace(said, why=f"{said.why}; {rank} ({too})")
+    why = ", and as good as the best at no cost" if free and remedy is not shown[0][0] else ""
+    return remedy, replace(said, why=f"{said.why}{why}; {too}")
 
 
 def _losses(said: Verdict) -> list[float]:

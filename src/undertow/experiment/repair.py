@@ -89,7 +89,7 @@ def repair(
     *,
     only: bool = False,
 ) -> Repair:
-    """Try ranked remedies by pre-flight, then by paired training; keep the cheapest that is shown.
+    """Try ranked remedies by pre-flight, then by paired training; keep the first that is shown.
 
     At most five singles that the pre-flight lets pass are trained, then at most three such pairs;
     of those it does not let pass as many as are left of eight in all.

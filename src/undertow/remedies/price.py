@@ -1,4 +1,4 @@
-"""What a change costs whoever keeps it, as a rank: of two that repair alike the cheaper is kept."""
+"""What a change costs whoever keeps it, as a rank; 0 is nothing in use."""
 
 from collections.abc import Sequence
 

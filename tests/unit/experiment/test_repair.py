@@ -93,7 +93,7 @@ def test_rivals_are_trained_beside_the_first_that_repairs_where_time_is_left() -
     words = [v.word for v in fixed().tried]
     assert words[0] == "repaired"
     assert 1 < len(words) <= 1 + engine.RIVALS
-    assert fixed().verdict.remedy == "reset-bias"  # no other costs less
+    assert fixed().verdict.remedy == "reset-bias"
     assert "repair" in fixed().verdict.why.partition(";")[2]
 
 
