@@ -238,12 +238,17 @@ def test_words_that_freeze_nothing_are_refused(given: dict[str, object], says: s
 
 def test_code_that_writes_to_what_is_frozen_is_told(tmp_path: Path) -> None:
     job = make(tmp_path, replace(PLAIN, freeze="body", epochs=1))
-    assert not fit(job, None).notes
+    assert not _frozen(fit(job, None).notes)
 
     def write(module: nn.Module, *_: object) -> None:
         module.running_mean.add_(1)  # type: ignore[operator, union-attr]
 
     job = make(tmp_path / "again", replace(PLAIN, freeze="body", epochs=1))
     job.net.get_submodule("one.1").register_forward_hook(write)
-    (note,) = fit(job, None).notes
+    (note,) = _frozen(fit(job, None).notes)
     assert note.startswith("one.1.running_mean changed though frozen")
+
+
+def _frozen(notes: tuple[str, ...]) -> list[str]:
+    """Those on frozen weights; whether data were waited for depends on what else a machine does."""
+    return [note for note in notes if "frozen" in note]
