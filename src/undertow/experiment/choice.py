@@ -7,7 +7,7 @@ from statistics import fmean
 from undertow.core.finding import Remedy
 from undertow.core.verdict import Verdict
 from undertow.experiment.effect import interval, judged
-from undertow.remedies.price import price
+from undertow.remedies.price import free
 
 ALIKE = 0.05  # of the constant answer's loss: two repaired nets nearer than this are equally good
 Shown = tuple[Remedy, Verdict]
@@ -33,11 +33,11 @@ def _free(shown: Sequence[Shown]) -> Shown:
     best = min(losses, key=fmean)
     most = max(interval(best)[1], fmean(best) + ALIKE)
     near = [s for s, own in zip(shown, losses, strict=True) if own is best or fmean(own) <= most]
-    free = [s for s in near if not price(s[0].change)]
-    remedy, said = next(iter(free or shown))
+    costless = [s for s in near if free(s[0].change)]
+    remedy, said = next(iter(costless or shown))
     others = [r.name for r, _ in shown if r is not remedy]
     too = f"{' and '.join(others)} {'repair' if len(others) > 1 else 'repairs'} too"
-    why = ", and as good as the best at no cost" if free and remedy is not shown[0][0] else ""
+    why = ", and as good as the best at no cost" if costless and remedy is not shown[0][0] else ""
     return remedy, replace(said, why=f"{said.why}{why}; {too}")
 
 

@@ -16,7 +16,14 @@ from tests.cases.records import (
 )
 from undertow.core.derive import progress
 from undertow.core.gate import stuck, verdict_after
-from undertow.core.record import Scalars
+from undertow.core.record import Record, Scalars
+
+
+def answering(losses: list[float], norm: str, right: float) -> Record:
+    """A run of these losses with a norm behind every layer and a steady share of right answers."""
+    record = run(losses, layers=tuple(replace(y, norm=norm) for y in layers()))
+    metrics = tuple(replace(m, accuracy=right) for m in record.metrics)
+    return replace(record, metrics=metrics, input=replace(record.input, classes=CLASSES))
 
 
 def test_the_gate() -> None:
@@ -111,11 +118,7 @@ def test_a_net_with_batch_norm_that_stood_well_below_guessing_swings(
     norm: str, low: float, end: float, gate: bool
 ) -> None:
     losses = [CONST * (low if i == 40 else end) for i in range(101)]
-    rows = tuple(replace(y, norm=norm) for y in layers())
-    record = run(losses, layers=rows)
-    metrics = tuple(replace(m, accuracy=0.1) for m in record.metrics)
-    facts = replace(record.input, classes=CLASSES)
-    assert stuck(replace(record, metrics=metrics, input=facts), 100) is gate
+    assert stuck(answering(losses, norm, 0.1), 100) is gate
 
 
 @pytest.mark.parametrize(
@@ -134,11 +137,7 @@ def test_a_normed_net_still_coming_down_from_a_bad_start_is_not_stuck(
 ) -> None:
     late = [CONST * (end + fall * (80 - i)) for i in range(81)]
     losses = [CONST * start] + [CONST * 2.6] * 20 + late
-    rows = tuple(replace(y, norm=norm) for y in layers())
-    record = run(losses, layers=rows)
-    metrics = tuple(replace(m, accuracy=0.1) for m in record.metrics)
-    facts = replace(record.input, classes=CLASSES)
-    assert stuck(replace(record, metrics=metrics, input=facts), 101) is gate
+    assert stuck(answering(losses, norm, 0.1), 101) is gate
 
 
 @pytest.mark.parametrize(
@@ -154,11 +153,7 @@ def test_a_net_with_batch_norm_that_answers_may_lose_much(
     norm: str, right: float, start: float, fall: float, gate: bool
 ) -> None:
     losses = [CONST * start] + [CONST * (28 + fall * (100 - i)) for i in range(100)]
-    rows = tuple(replace(y, norm=norm) for y in layers())
-    record = run(losses, layers=rows)
-    metrics = tuple(replace(m, accuracy=right) for m in record.metrics)
-    facts = replace(record.input, classes=CLASSES)
-    assert stuck(replace(record, metrics=metrics, input=facts), 100) is gate
+    assert stuck(answering(losses, norm, right), 100) is gate
 
 
 @pytest.mark.parametrize(
