@@ -126,6 +126,7 @@ class Losses:
         self.seen, self.last_known = False, False
         self._criterion = loss if isinstance(loss, nn.Module) else None
         self._guard, self._told = guard, told
+        self._listening = False
         self._modes: list[TorchFunctionMode] = [LossMode(self._called)]
         if not tapped:
             self._modes.append(_BackwardMode(self.tap))
@@ -149,13 +150,16 @@ class Losses:
         """Catch what `backward` is called on, where there is no better source."""
         self.rest()
         if self._criterion is None and not self._told:
+            self._listening = True
             for mode in self._modes:
                 insert(mode)
 
     def rest(self) -> None:
         """Stop catching."""
-        for mode in self._modes:
-            withdraw(mode)
+        if self._listening:
+            self._listening = False
+            for mode in self._modes:
+                withdraw(mode)
 
     def tell(
         self, value: Tensor | float, labels: Any, *, waiting: list[Tensor | float] | None
@@ -178,6 +182,11 @@ class Losses:
         elif not (first and self.last_known):
             self.pending.append(value)
         return False
+
+    @property
+    def simple(self) -> bool:
+        """Whether one loss is known of the step, and is a number."""
+        return len(self.pending) == 1 and isinstance(self.pending[0], float)
 
     def taken(self) -> list[Tensor | float]:
         """The losses of the step that ends now."""

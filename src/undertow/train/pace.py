@@ -8,7 +8,8 @@ from typing import TypeVar
 import torch
 
 T = TypeVar("T")
-STARVED = 0.2  # share of the time from which waiting for data is told
+STARVED = 0.2  # share of the time from which waiting for data is told,
+LEAST = 1.0  # once it is so many seconds: less is gained by nothing
 
 
 class Pace:
@@ -18,7 +19,7 @@ class Pace:
         self._device = device
         self._waited, self._samples = 0.0, 0
         self._since = time.perf_counter()
-        self.starved = 0.0  # the largest share waited so far, above the limit
+        self.starved = 0.0  # the largest share waited so far, above the limits
 
     def timed(self, feed: Iterable[T]) -> Iterator[T]:
         """The same items; how long each was waited for is counted."""
@@ -39,7 +40,7 @@ class Pace:
         """Samples a second, the share waited and the memory's peak in bytes, since `again`."""
         spent = max(time.perf_counter() - self._since, 1e-9)
         share = min(1.0, self._waited / spent)
-        if share > STARVED:
+        if share > STARVED and self._waited >= LEAST:
             self.starved = max(self.starved, share)
         return {
             "samples_per_s": self._samples / spent,

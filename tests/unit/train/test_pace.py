@@ -55,6 +55,26 @@ def test_waiting_for_data_is_told_apart_from_work(monkeypatch: pytest.MonkeyPatc
     assert pace.starved == 0.25  # it was so once
 
 
+def test_a_wait_that_nobody_notices_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr("time.perf_counter", clock)
+
+    def quick(waits: float) -> float:
+        pace = Pace(CPU)
+
+        def reading() -> Any:
+            clock.now += waits
+            yield 0
+
+        for _ in pace.timed(reading()):
+            clock.now += waits
+        assert pace.told()["data_wait"] == 0.5
+        return pace.starved
+
+    assert quick(0.75) == 0
+    assert quick(1.25) == 0.5
+
+
 def labels(*counts: int) -> torch.Tensor:
     return torch.cat([torch.full((n,), i) for i, n in enumerate(counts)])
 
