@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from undertow.core.derive import ONE_BATCH, learned
+from undertow.core.learned import ONE_BATCH, learned
 from undertow.core.record import (
     Column,
     InputFacts,

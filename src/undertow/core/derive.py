@@ -3,12 +3,10 @@
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from statistics import median
 from typing import TypeVar
 
 from undertow.core.activation import FACTS
-from undertow.core.decay import LOST, decay
 from undertow.core.record import Record, Scalars, Snapshot
 
 T = TypeVar("T")
@@ -19,9 +17,7 @@ SMOOTH = 10  # steps in the median that smooths a loss
 GUESSING = 0.9  # progress above it is no better than the best constant answer
 MOVES = 0.02  # share of (loss - best possible) a loss must fall by in W steps to "move"
 VERDICT = 100  # steps: the in-training verdict; earlier alarms are wrong too often
-ONE_BATCH = 0.9  # the probe steps must beat this share of the constant loss
 DIVERGED = 1.5  # one-batch loss over the first loss that means the step is too large
-THROWN = 100.0  # times where it began: a loss taken that far on its way is no learning
 HOLD = 3  # probe steps that count as their end
 ROWS = 3  # sampled rows a layer rule must hold in, during training
 HEARD = 0.3  # spread of the last hidden layer: its output depends on the input as it should
@@ -212,83 +208,6 @@ def moving(record: Record, step: int) -> bool:
     if -slope * W < MOVES * (now - record.best_loss):
         return False
     return not record.const_loss or now + slope * VERDICT < GUESSING * record.const_loss
-
-
-def learned(record: Record) -> bool | None:
-    """Whether the probe steps end below .9 of the constant loss, or are on their way there.
-
-    None: none were taken. On the way is a trend of the later half that takes 2 % of what is left
-    in 20 steps and comes below .9 within as many steps again, from the lowest ground so far: slow
-    is not stuck. A loss that was thrown off on its way is not on the way by its return, and does
-    not count at all where that was far: one batch comes back from there, training does not.
-    """
-    reached, far = one_batch_progress(record), excursion(record)
-    if reached is None or (far is not None and far > THROWN):
-        return None if reached is None else False
-    if reached < ONE_BATCH:
-        return True
-    return _back(record) if (far or 0) > DIVERGED else _on_the_way(record) or _gaining(record)
-
-
-def excursion(record: Record) -> float | None:
-    """The highest probe loss over the first or the constant one, whichever is larger.
-
-    None where a loss is not finite, or the constant answer's is not known.
-    """
-    losses, base = record.one_batch, record.const_loss
-    if not losses or not base or not all(map(math.isfinite, losses)):
-        return None
-    return max(losses) / max(losses[0], base)
-
-
-def _on_the_way(record: Record) -> bool:
-    losses, base = record.one_batch, record.const_loss
-    late = losses[len(losses) // 2 :]
-    if not base or len(late) <= SMOOTH or not all(map(math.isfinite, losses)):
-        return False
-    if losses[-1] > base or min(losses[-HOLD:]) > min(losses[: -len(late)]):
-        return False
-    pairs = ((i, j) for i in range(len(late)) for j in range(i + 1, len(late)))
-    slope = median((late[j] - late[i]) / (j - i) for i, j in pairs)
-    falls = -slope * W >= MOVES * (losses[-1] - record.best_loss)
-    return falls and losses[-1] + slope * len(losses) < ONE_BATCH * base
-
-
-def _back(record: Record) -> bool:
-    """Thrown once from ground it had learned, and falling at each later step towards it again."""
-    losses, base = record.one_batch, record.const_loss or 0.0
-    before, late = losses[: losses.index(max(losses))], losses[len(losses) // 2 :]
-    falls = len(late) > SMOOTH and all(b < a for a, b in pairwise(late))
-    lows = min(before, default=base), 2 * losses[-1] - late[-SMOOTH:][0]
-    return falls and max(lows) < ONE_BATCH * base
-
-
-def _gaining(record: Record) -> bool:
-    """Below the constant loss and lower at each later step; neither rate nor gradient too small."""
-    losses, base, best = record.one_batch, record.const_loss, line_best(record)
-    late, start = losses[len(losses) // 2 :], first(record)
-    moves = None if start is None else largest_update(record, start)
-    if not base or len(late) <= SMOOTH or not losses[-1] < base or moves is None or best is None:
-        return False
-    lost = None if start is None else decay(record.profile("grad_l2", start))
-    if lost is not None and lost.total > LOST:
-        return False
-    return best < FAR and moves >= SLOW and all(b < a for a, b in pairwise(late))
-
-
-def one_batch_progress(record: Record) -> float | None:
-    """Where the probe steps end: the lowest of their last 3 losses over the constant loss.
-
-    A low loss before the end is no success: a rate too high passes low ground on its way. Where
-    the constant loss is unknown the first loss takes its place.
-    """
-    losses = record.one_batch
-    if not losses:
-        return None
-    if not all(map(math.isfinite, losses)):
-        return math.inf
-    base = record.const_loss if record.const_loss else losses[0]
-    return min(losses[-HOLD:]) / base if base > 0 else 0.0
 
 
 def stability(record: Record) -> float | None:

@@ -14,7 +14,6 @@ from undertow.core.derive import (
     W,
     largest_update,
     last_losses,
-    learned,
     moving,
     normalised,
     points,
@@ -23,6 +22,7 @@ from undertow.core.derive import (
     spread,
     trend,
 )
+from undertow.core.learned import learned
 from undertow.core.record import Record
 from undertow.core.words import NORMS
 

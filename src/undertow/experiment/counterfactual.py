@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from undertow.core.decay import decay
-from undertow.core.derive import one_batch_progress
 from undertow.core.errors import UndertowError
 from undertow.core.finding import Diagnosis, Experiment, Reading
+from undertow.core.learned import one_batch_progress
 from undertow.core.record import Layer, Record, Snapshot
 from undertow.experiment.variants import Variant, pairs, singles
 from undertow.instrument.probe import Probe

@@ -8,9 +8,10 @@ from dataclasses import replace
 from torch import Tensor, nn, optim
 
 from undertow.core.codec import decode, encode
-from undertow.core.derive import learned, line_at, line_best
+from undertow.core.derive import line_at, line_best
 from undertow.core.errors import EnvironmentFaultError, UndertowError, UsageError
 from undertow.core.finding import Symptom
+from undertow.core.learned import learned
 from undertow.core.record import CUT, OptimizerFacts, Record, Scalars
 from undertow.instrument.constant import const_loss
 from undertow.instrument.lossfn import Called, LossMode, leads_to

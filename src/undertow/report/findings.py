@@ -6,9 +6,10 @@ from statistics import median
 
 from undertow.core.activation import FACTS
 from undertow.core.decay import Decay, decay
-from undertow.core.derive import VERDICT, learned, line_best, one_batch_progress, progress, smoothed
+from undertow.core.derive import VERDICT, line_best, progress, smoothed
 from undertow.core.finding import Cause, Experiment, Remedy, Symptom
 from undertow.core.gate import stuck
+from undertow.core.learned import learned, one_batch_progress
 from undertow.core.record import Record, Snapshot
 from undertow.core.theory import mean_field
 from undertow.report.numbers import MISSING, counted, number, ratio, span

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from undertow.core.codec import encode
-from undertow.core.derive import ONE_BATCH
 from undertow.core.finding import Symptom
+from undertow.core.learned import ONE_BATCH
 from undertow.core.record import Record
 from undertow.core.stats import COLUMNS
 from undertow.report import findings, svg, tables

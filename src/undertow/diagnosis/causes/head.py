@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from undertow.core.derive import learned
 from undertow.core.finding import Cause, Symptom
+from undertow.core.learned import learned
 from undertow.core.record import Record
 from undertow.core.rule import rule
 from undertow.diagnosis.causes.standing import settle

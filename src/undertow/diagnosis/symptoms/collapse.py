@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from undertow.core.derive import held, learned
+from undertow.core.derive import held
 from undertow.core.finding import Evidence, Symptom
 from undertow.core.gate import stuck
+from undertow.core.learned import learned
 from undertow.core.record import Record, Snapshot
 from undertow.core.rule import rule
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from undertow.core.activation import FACTS
-from undertow.core.derive import held, learned, rectifies
+from undertow.core.derive import held, rectifies
 from undertow.core.finding import Evidence, Symptom
 from undertow.core.gate import stuck
+from undertow.core.learned import learned
 from undertow.core.record import Record, Snapshot
 from undertow.core.rule import rule
 

@@ -4,22 +4,10 @@ import math
 from collections.abc import Iterator
 from statistics import median, pvariance
 
-from undertow.core.derive import (
-    GUESSING,
-    ONE_BATCH,
-    ROWS,
-    THROWN,
-    W,
-    excursion,
-    learned,
-    line_at,
-    one_batch_progress,
-    progress,
-    stability,
-    window,
-)
+from undertow.core.derive import GUESSING, ROWS, W, line_at, progress, stability, window
 from undertow.core.finding import Evidence, Symptom
 from undertow.core.gate import stuck
+from undertow.core.learned import ONE_BATCH, THROWN, excursion, learned, one_batch_progress
 from undertow.core.record import Record
 from undertow.core.rule import rule
 
@@ -78,7 +66,7 @@ def oscillation(record: Record) -> Iterator[Symptom]:
 def _before_training(record: Record) -> Iterator[Symptom]:
     reached, far = one_batch_progress(record), excursion(record)
     unstable = stability(record)
-    if far is not None and far > THROWN:
+    if far is not None and far > THROWN and not learned(record):
         seen = (Evidence("one_batch_excursion", "", len(record.one_batch), far, THROWN),)
         says = (
             f"the steps on one batch throw the loss to {far:.3g} times where guessing or the start "

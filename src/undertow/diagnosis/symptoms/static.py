@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from undertow.core.derive import GUESSING, learned, normed_first, progress
+from undertow.core.derive import GUESSING, normed_first, progress
 from undertow.core.finding import Evidence, Symptom
 from undertow.core.gate import stuck, verdict_after
+from undertow.core.learned import learned
 from undertow.core.record import Record
 from undertow.core.rule import rule
 

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Iterator
 
-from undertow.core.derive import held, learned
+from undertow.core.derive import held
 from undertow.core.finding import Evidence, Symptom
+from undertow.core.learned import learned
 from undertow.core.record import Record, Snapshot
 from undertow.core.rule import rule
 

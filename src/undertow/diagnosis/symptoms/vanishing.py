@@ -4,9 +4,10 @@ import math
 from collections.abc import Iterator, Mapping
 
 from undertow.core.decay import DECADES, FIT, LAYERS, STEEP, Decay, decay
-from undertow.core.derive import across, held, learned, spread
+from undertow.core.derive import across, held, spread
 from undertow.core.finding import Evidence, Symptom
 from undertow.core.gate import stuck
+from undertow.core.learned import learned
 from undertow.core.record import Record, Snapshot
 from undertow.core.rule import rule
 

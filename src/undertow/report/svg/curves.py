@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 from statistics import median
 
-from undertow.core.derive import ONE_BATCH, SMOOTH
+from undertow.core.derive import SMOOTH
+from undertow.core.learned import ONE_BATCH
 from undertow.core.record import Record
 from undertow.report.numbers import counted, number, percent, ratio
 from undertow.report.report import Report

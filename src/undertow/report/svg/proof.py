@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from html import escape
 from statistics import median
 
-from undertow.core.derive import ONE_BATCH
 from undertow.core.finding import Experiment
+from undertow.core.learned import ONE_BATCH
 from undertow.core.verdict import Effect, Trial, Verdict
 from undertow.report.findings import ran
 from undertow.report.numbers import number, percent, ratio

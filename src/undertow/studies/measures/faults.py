@@ -3,7 +3,8 @@
 import math
 
 from undertow.core.decay import decay
-from undertow.core.derive import first, one_batch_progress
+from undertow.core.derive import first
+from undertow.core.learned import one_batch_progress
 from undertow.diagnosis.engine import diagnose
 from undertow.nn.optimizer import from_choices
 from undertow.nn.threads import single_threaded
