@@ -6,6 +6,7 @@ from undertow.core.decay import decay
 from undertow.core.derive import growth, guess, held
 from undertow.core.finding import Evidence, Symptom
 from undertow.core.gate import stuck
+from undertow.core.learned import one_batch_progress
 from undertow.core.record import Record, Snapshot
 from undertow.core.rule import rule
 
@@ -25,12 +26,18 @@ Proof = tuple[Evidence, str, tuple[str, ...]]
     source="Pascanu et al. 2013, sec. 2; limits: diagnosis.md, section 4",
 )
 def exploding_gradient(record: Record) -> Iterator[Symptom]:
-    """Growth of `grad_l2` towards the input, of `act_rms` forwards, or a huge first loss."""
+    """Growth of `grad_l2` towards the input, of `act_rms` forwards, or a huge first loss.
+
+    A note where the probe steps come down from it and are still above guessing at their end.
+    """
     found = held(record, lambda snap: _proof(record, snap)) or _huge_first_loss(record)
-    if found is None or not stuck(record, record.last_step):
+    late = record.kind == "check" and (one_batch_progress(record) or 0.0) > 1
+    note = not stuck(record, record.last_step)
+    if found is None or (note and not late):
         return
     since, (proof, says, layers) = found
-    yield Symptom("UT102", "exploding-gradient", layers, since, (proof,), says)
+    says += "; it comes down, but slower than from a smaller start" if note else ""
+    yield Symptom("UT102", "exploding-gradient", layers, since, (proof,), says, note)
 
 
 def _proof(record: Record, snap: Snapshot) -> Proof | None:

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tests.cases.records import CONST, check, falling, run
+from tests.cases.records import ADAM, CONST, check, falling, run
 from undertow.diagnosis.symptoms.exploding import exploding_gradient
 
 
@@ -66,3 +66,17 @@ def test_gate_and_rows() -> None:
 def test_not_finite_is_left_to_another_rule() -> None:
     assert not exploding_gradient.run(check(act_rms=[1.0] * 19 + [math.inf]))
     assert not exploding_gradient.run(check(first_loss=math.nan))
+
+
+def test_a_start_far_above_guessing_that_comes_down_is_a_note() -> None:
+    """By the soft steps of Adam; where it is below guessing by the end it is nothing at all."""
+    above = tuple(1000 * CONST * 0.95**i for i in range(51))
+    (found,) = exploding_gradient.run(
+        check(one_batch=above, first_loss=above[0], optimizer=ADAM, learns=True)
+    )
+    assert found.note
+    assert found.says.startswith("the first loss is 2.3e+03, where equal odds give 2.3;")
+    below = tuple(v / 100 for v in above)
+    assert not exploding_gradient.run(
+        check(one_batch=below, first_loss=above[0], optimizer=ADAM, learns=True)
+    )
