@@ -34,6 +34,7 @@ class StepHooks:
         self._net, self._given = net, tuple(optimizers)
         self._before, self._after = before, after
         self._known = {id(o) for o in self._given}
+        self._alone = len(self._given) == 1
         self._stepped: set[int] = set()
         self._mine: dict[int, bool] = {}
         self._refs: dict[int, weakref.ref[Optimizer]] = {}
@@ -78,6 +79,9 @@ class StepHooks:
         self._stepped.discard(key)
 
     def _pre(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if self._alone:
+            self._before(optimizer)
+            return
         if not self._counts(optimizer):
             return
         key = id(optimizer)
@@ -88,6 +92,9 @@ class StepHooks:
             self._before(optimizer)
 
     def _post(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        if self._alone:
+            self._after(False)
+            return
         if not self._counts(optimizer):
             return
         key = id(optimizer)

@@ -219,9 +219,12 @@ class Watch:
 
     def _after(self, late: bool) -> None:
         with self._guard:
-            snapshot = self._sampler.after(self._step)
-            self._finish()
-            self._close_step(snapshot)
+            if self._goes_by:
+                self._go_by()
+            else:
+                snapshot = self._sampler.after(self._step)
+                self._finish()
+                self._close_step(snapshot)
             if not late and not self._own_loop:  # its own loop tells the loss first
                 self._prepare()
         self._findings.deliver()
@@ -238,6 +241,12 @@ class Watch:
         """Whether the step just taken was not sampled, and none before it waits for its loss."""
         return self._open is None and not self._sampler.sampling
 
+    @property
+    def _goes_by(self) -> bool:
+        """Whether one number, its loss, is all there is to know of the step just taken."""
+        told = self._known is not None or not self._losses.simple
+        return self._is_plain and not told and not is_near_verdict(self._step)
+
     def _pass_by(self, scalars: Scalars, labels: Any) -> None:
         """A step of a loop of ours that was not sampled: all there is to know is in its scalars."""
         self._step = scalars.step
@@ -246,6 +255,15 @@ class Watch:
         self._step += 1
         self._keep(as_written(scalars), None)
         self._prepare()
+
+    def _go_by(self) -> None:
+        """Keep such a step; the short way, since nearly every step is one."""
+        (loss,), step = self._losses.taken(), self._step
+        self._losses.labels.taken()
+        self._losses.last_known = True
+        self._sampler.passed(step)
+        self._step += 1
+        self._keep(Scalars(step, rounded(float(loss)), self._lr), None)
 
     def _prepare(self) -> None:
         """Put the hooks on that the step about to begin asks for."""
