@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.experiment.test_repair import fixed, repaired, timeless
 
-distributed = pytest.importorskip("distributed", reason="needs dask.distributed (extra dev)")
+distributed = pytest.importorskip("distributed", reason="needs Dask: pip install distributed")
 
 
 @pytest.fixture
