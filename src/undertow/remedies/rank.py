@@ -21,7 +21,7 @@ ORDER: dict[str, tuple[str, ...]] = {  # diagnosis.md, section 8
     "vanishing": (
         "batch-norm", INIT, "relu", "tanh", "skip + batch-norm", "shallower", "aux-head",
     ),
-    "exploding": (INIT, "batch-norm", "clip-norm", "lower-lr", "zero-gamma"),
+    "exploding": (INIT, "batch-norm", "clip-norm", "adam", "lower-lr", "zero-gamma"),
     "dead": ("reset-bias", "batch-norm", "revive-units", "wider"),
     "saturated": ("standardise-input", INIT, "batch-norm", "relu"),
     "lr-high": ("lower-lr", "warm-up", "adam", "clip-norm", "batch-norm"),
@@ -78,6 +78,7 @@ DECOYS: dict[str, tuple[str, ...]] = {  # of one edit each, never seen to help: 
 DEEP = ("exploding", "vanishing", "healthy")  # words of a plain net its norms do not carry
 SINGLE = ("dead", "saturated", "exploding", "input-scale")  # undone by one change, if alone
 WHOLE, BOTH = "batch-norm", 2
+SHALLOW = 12  # hidden layers up to which Adam's own scale brings a lost gradient back
 STRUCTURE = frozenset({"skip", "depth", "width"})  # fields that may find no place in a module
 
 
@@ -226,9 +227,12 @@ def _order(diagnosis: Diagnosis, record: Record) -> tuple[str, ...]:
 
     Undoing one of two leaves the other: of 8 labelled nets whose record shows two, undoing the
     mechanism's own repaired none and batch norm 7. Equal rows are parted by a draw and by nothing
-    else, whatever the activation.
+    else, whatever the activation. Adam trained 85 of 235 labelled vanishing nets of 12 layers or
+    fewer under plain SGD (`relu` 46 of 207, `shallower` 21 of 204), and 9 of 48 deeper ones.
     """
     words = ORDER.get(diagnosis.mechanism, ())
+    if diagnosis.mechanism == "vanishing" and _hidden(record) <= SHALLOW:
+        words = tuple(dict.fromkeys((*words[:2], "adam", *words[2:])))
     if any(s.name == "symmetric-weights" for s in diagnosis.symptoms):
         words = tuple(dict.fromkeys((fitting_init(record) or "xavier-init", *words)))
     if diagnosis.mechanism in DEEP and long_plain(record):
@@ -236,6 +240,10 @@ def _order(diagnosis: Diagnosis, record: Record) -> tuple[str, ...]:
     if diagnosis.mechanism not in SINGLE or faults(record) < BOTH:
         return words
     return tuple(dict.fromkeys((WHOLE, *words)))
+
+
+def _hidden(record: Record) -> int:
+    return sum(y.role == "hidden" for y in record.layers)
 
 
 def _named(word: str, record: Record) -> Iterable[Remedy]:

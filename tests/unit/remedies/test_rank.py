@@ -56,6 +56,20 @@ def test_vanishing_in_a_relu_net() -> None:
     assert names(WEAK) == ["batch-norm", "he-init", "tanh", "skip + batch-norm", "shallower"]
 
 
+@pytest.mark.parametrize(("depth", "place"), [(12, 2), (13, None)])
+def test_adam_comes_early_where_few_layers_lose_the_gradient(depth: int, place: int | None) -> None:
+    weak = check(grad_l2=falling(0.3, depth), layers=layers(depth, w2=1 / 3), depth=depth)
+    found = names(weak)
+    assert (found.index("adam") if "adam" in found else None) == place
+    assert "adam" not in names(replace(weak, optimizer=ADAM))
+
+
+def test_adam_comes_behind_clipping_for_an_explosion() -> None:
+    grown = check(grad_l2=tuple(reversed(falling(0.5))), first_loss=50.0)
+    found = names(grown)
+    assert found[found.index("clip-norm") + 1] == "adam"
+
+
 @pytest.mark.parametrize(
     ("act", "first"), [("relu", "he-init"), ("tanh", "xavier-init"), ("sigmoid", "xavier-init")]
 )
