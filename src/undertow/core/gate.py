@@ -33,6 +33,7 @@ SURE = 3.0  # times the constant loss: what a net that is mostly right loses by 
 GROUND = 0.6  # of the constant loss: where a single batch does not come by guessing
 CRAWL = 1e-3  # largest update_ratio of steps that cannot bring a late turn
 DOWN = 0.1  # of the constant loss in 20 steps: a fall from above it that is not over
+WHOLE = 1.0  # largest update_ratio of steps that do not replace a layer
 NORMED = tuple(word for word in NORMS if word not in ("none", "lrn"))
 
 
@@ -135,18 +136,32 @@ def _crawls(record: Record) -> bool:
 
 
 def verdict_after(record: Record) -> int:
-    """Steps before the first verdict: 100; 200 where a mild decay makes for a slow start.
+    """Steps before the first verdict: 100; 200 where a start may be slow.
 
-    That is a steady loss of gradient under 3 decades, without Adam, below a last hidden layer
-    whose output still depends on the input.
+    That is a loss still at guessing under batch norm by steps of a usual size, where nothing but
+    the rate was ever seen to fail. And with a steady loss of gradient under 3 decades, without Adam, below a last hidden
+    layer whose output still depends on the input.
     """
     last = record.snapshots[-1] if record.snapshots else None
+    if normalised(record) and _usual(record) and _guesses(record):
+        return 2 * VERDICT
     lost = None if last is None else decay(record.profile("grad_l2", last))
     if last is None or lost is None or record.optimizer.adaptive:
         return VERDICT
     steady = lost.layers >= LAYERS and lost.fit > FIT and lost.per_layer > STEEP
     mild = steady and lost.total < DECADES and spread(record, last) > HEARD
     return 2 * VERDICT if mild else VERDICT
+
+
+def _guesses(record: Record) -> bool:
+    share = progress(record, record.last_step)
+    return share is not None and share > GUESSING
+
+
+def _usual(record: Record) -> bool:
+    """Whether the hardest step seen moved a layer by more than a thousandth and less than all."""
+    moves = [m for s in record.snapshots if (m := largest_update(record, s)) is not None]
+    return bool(moves) and CRAWL < max(moves) < WHOLE
 
 
 def _halved(record: Record, step: int) -> bool:

@@ -173,3 +173,15 @@ def test_a_slow_start_that_answers_more_and_more_is_not_stuck(
     metrics = tuple(replace(m, accuracy=right) for m in record.metrics)
     facts = replace(record.input, classes=classes)
     assert stuck(replace(record, metrics=metrics, input=facts), 100) is gate
+
+
+@pytest.mark.parametrize(("move", "steps"), [(9e-4, 100), (2e-3, 200), (0.9, 200), (1.1, 100)])
+def test_batch_norm_with_steps_of_a_usual_size_waits_for_step_200(move: float, steps: int) -> None:
+    """The hardest step counts: from a rate too low or too high nothing is waited for."""
+    normed = {"layers": layers(norm="batch"), "update_ratio": move}
+    assert verdict_after(run(**normed)) == steps
+    assert verdict_after(run(**{**normed, "layers": layers(norm="layer")})) == 100
+    learning = [CONST * 0.99**i for i in range(101)]
+    assert verdict_after(run(learning, **normed)) == 100
+    assert stuck(run(**normed), 100) is (steps == 100)
+    assert stuck(run((CONST,) * 201, **normed), 200)

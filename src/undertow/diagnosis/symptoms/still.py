@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 
-from undertow.core.derive import held
+from undertow.core.derive import held, smoothed
 from undertow.core.finding import Evidence, Symptom
 from undertow.core.learned import learned
 from undertow.core.record import Record, Snapshot
@@ -23,7 +23,8 @@ ROLES = ("hidden", "head", "norm")
 def zero_gradient(record: Record) -> Iterator[Symptom]:
     """Weight gradients of exactly 0, of all layers or of some; frozen ones are not measured.
 
-    Steps that find no gradient anywhere, and move nothing, count as well.
+    Steps that find no gradient anywhere, and move nothing, count as well. A loss that is exactly
+    the lowest possible has none, and no finding.
 
     Before training there is one row only. A net may start from a zero on purpose (a gain or a
     head of 0, which the first step moves): unless all is zero or the probe steps fail, a note.
@@ -35,6 +36,8 @@ def zero_gradient(record: Record) -> Iterator[Symptom]:
     step = record.snapshots[-1].step
     seen = tuple(Evidence("wgrad_l2", path, step, 0.0, 0.0) for path in layers)
     everything = len(layers) == measured
+    if everything and _done(record):
+        return
     who = "every weight" if everything else f"the weight of {_named(layers)}"
     note = record.kind == "check" and not everything and learned(record) is not False
     says = f"the gradient of {who} is exactly 0"
@@ -66,6 +69,12 @@ def unchanged_parameters(record: Record) -> Iterator[Symptom]:
         says += ", so small that rounding drops it"
     note = record.kind == "check" and learned(record) is True
     yield Symptom("UT107", "unchanged-parameters", layers, since, seen, says, note)
+
+
+def _done(record: Record) -> bool:
+    """Whether nothing is left to gain: an answer so sure that its loss rounds to nothing."""
+    now = smoothed(record, record.last_step)
+    return now is not None and now <= record.best_loss
 
 
 def _zeros(record: Record, snap: Snapshot) -> tuple[tuple[str, ...], int] | None:

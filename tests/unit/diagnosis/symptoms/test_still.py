@@ -28,10 +28,14 @@ def test_a_zero_chosen_for_the_start_is_a_note() -> None:
     assert not zero_gradient.run(started)
 
 
-def test_all_zero_is_a_finding_always() -> None:
+def test_all_zero_is_a_finding_unless_nothing_is_left_to_gain() -> None:
     (found,) = zero_gradient.run(check(learns=None, wgrad_l2=0.0))
     assert not found.note
     assert "every weight" in found.says
+    sure = [3.0, 1.0, *(0.0,) * 99]  # answers so sure that the loss rounds to 0
+    assert not zero_gradient.run(run(sure, wgrad_l2=0.0))
+    assert zero_gradient.run(run(sure, wgrad_l2=ONE))  # a layer alone has none for another reason
+    assert zero_gradient.run(run([3.0, 1.0, *(1e-6,) * 99], wgrad_l2=0.0))
 
 
 def test_small_or_not_measured_is_no_zero() -> None:
