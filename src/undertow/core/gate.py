@@ -139,8 +139,8 @@ def verdict_after(record: Record) -> int:
     """Steps before the first verdict: 100; 200 where a start may be slow.
 
     That is a loss still at guessing under batch norm by steps of a usual size, where nothing but
-    the rate was ever seen to fail. And with a steady loss of gradient under 3 decades, without Adam, below a last hidden
-    layer whose output still depends on the input.
+    the rate was ever seen to fail. And with a steady loss of gradient under 3 decades, without
+    Adam, below a last hidden layer whose output still depends on the input.
     """
     last = record.snapshots[-1] if record.snapshots else None
     if normalised(record) and _usual(record) and _guesses(record):
