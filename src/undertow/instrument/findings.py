@@ -33,6 +33,11 @@ class Findings:
         """Whether anybody is to be told."""
         return self._on_finding is not None or self._live is not None
 
+    @property
+    def shown(self) -> bool:
+        """Whether every step is shown."""
+        return self._live is not None
+
     def step(self, scalars: Scalars, const_loss: Cell) -> None:
         """Show a step that is over."""
         if self._live is not None:

@@ -80,10 +80,10 @@ class Sampler:
         """Whether the step being taken is sampled."""
         return self._sampling
 
-    def passed(self, step: int) -> None:
-        """A step that is not sampled is over."""
+    def passed(self, step: int, count: int = 1) -> None:
+        """So many steps that were not sampled are over, this one the last."""
         now = self._clock()
-        self._schedule.took(step, now - self._mark)
+        self._schedule.took(step, (now - self._mark) / count)
         self._mark, self._own = now, 0.0
 
     def stop(self) -> None:

@@ -39,6 +39,17 @@ class Schedule:
         since = step - self._last
         return since % GAPS[0] == 0 and since >= self.gap  # not every step: medians are taken
 
+    def next(self, step: int) -> int:
+        """The next step to be sampled as far as known, from this one on; itself while timed."""
+        since = step - self._last
+        if self._asked or since <= AFTER:
+            return step
+        if self._every is not None:
+            return step + -step % self._every
+        if step <= START[-1]:
+            return step
+        return self._last + math.ceil(max(self.gap, since) / GAPS[0]) * GAPS[0]
+
     def suspect(self, step: int) -> None:
         """Something looks wrong: sample the next step, unless that was done a moment ago."""
         if step - self._suspected >= QUIET:

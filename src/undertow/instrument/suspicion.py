@@ -3,11 +3,13 @@
 import math
 from collections import deque
 
-from undertow.core.derive import TREND
+from undertow.core.derive import SMOOTH, TREND
 from undertow.core.record import Cell, Scalars, Snapshot
 
 VERDICT = 100  # step of the first judgement; the next ones at 200, 400, 800, ...
 FIRST, LATER = TREND, 5  # steps before a verdict whose losses are wanted; the later keep a budget
+ANSWERED = SMOOTH  # steps before a verdict whose answers are wanted too
+LONGEST = 64  # steps put off at most
 JUMP, BEFORE = 3.0, 20  # a loss this many times the median of the last 20 is suspicious,
 FLOOR = 0.1  # if it also rose by this share of the first loss: near 0 a loss jumps by chance
 GROWN, FEW = 10.0, 3  # a gradient norm this many times the median of those known, from 3 on
@@ -29,6 +31,11 @@ class Suspicion:
         """
         jumped = self._jumped(step.loss)
         return self._grown(step.grad_norm) or jumped
+
+    @property
+    def bound(self) -> float:
+        """No loss up to it is a jump; -inf while too few are known to say."""
+        return JUMP * min(self._losses) if len(self._losses) == BEFORE else -math.inf
 
     def _jumped(self, loss: Cell) -> bool:
         if loss is None or not math.isfinite(loss):
@@ -73,6 +80,19 @@ def is_near_verdict(step: int) -> bool:
     """
     ahead = -step % VERDICT  # asked at every step of every training: only hundreds can be verdicts
     return ahead < (FIRST if step <= VERDICT else LATER) and is_verdict(step + ahead)
+
+
+def next_looked_at(step: int) -> int:
+    """The next step, from this one on, whose loss or answers a verdict is made of.
+
+    The step itself up to step 100; 64 steps ahead at most.
+    """
+    if step <= VERDICT:
+        return step
+    verdict = VERDICT
+    while verdict < step:
+        verdict *= 2
+    return min(max(step, verdict - ANSWERED), step + LONGEST)
 
 
 def _median(values: deque[float]) -> float:

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from undertow.core.codec import rounded
 from undertow.core.record import Cell, Record, Scalars, Snapshot
 from undertow.instrument.accuracy import Guesses, share_right
+from undertow.instrument.backlog import Backlog
 from undertow.instrument.findings import Findings
 from undertow.instrument.guard import Guard
 from undertow.instrument.head import Head
@@ -22,7 +23,13 @@ from undertow.instrument.probe import Probe
 from undertow.instrument.sampling import Sampler
 from undertow.instrument.schedule import Schedule
 from undertow.instrument.steps import StepHooks
-from undertow.instrument.suspicion import Suspicion, is_bad, is_near_verdict, is_verdict
+from undertow.instrument.suspicion import (
+    Suspicion,
+    is_bad,
+    is_near_verdict,
+    is_verdict,
+    next_looked_at,
+)
 from undertow.nn.loss import word_of
 from undertow.record.schema import as_written
 
@@ -84,6 +91,7 @@ class Watch:
         self._known: Scalars | None = None
         self._own_loop = bool(given) and options.get("told", False)
         self._open: _Step | None = None
+        self._backlog = Backlog()
         self._rate: Any = None  # the optimiser's own value, whose rounding is kept
         self._lr: float | None = None
         if given:
@@ -113,6 +121,7 @@ class Watch:
             return
         self._take_off()
         with self._guard:
+            self._settle()
             if self._losses.pending:  # the loss of a step that was not taken
                 self._close_step(None)
             self._finish()
@@ -132,6 +141,7 @@ class Watch:
         that measures more itself (norms, accuracy) hands it over as `scalars`, after its step.
         """
         with self._guard:
+            self._settle()
             if scalars is not None and self._own_loop and self._is_plain:
                 self._pass_by(scalars, labels)
             else:
@@ -191,6 +201,7 @@ class Watch:
     @property
     def record(self) -> Record:
         """Everything seen so far, as it would be read from the run folder."""
+        self._settle()
         metrics, snapshots = self._journal.metrics, self._journal.snapshots
         if self._open is not None:
             metrics = [*metrics, self._scalars(self._open)]
@@ -213,21 +224,37 @@ class Watch:
             rate = optimizer.param_groups[0]["lr"]
             if rate is not self._rate or isinstance(rate, Tensor):
                 self._rate, self._lr = rate, rounded(float(rate))
+            if self._step < self._backlog.until:
+                return
             self._sampler.before(optimizer)
             if self._losses.pending:
                 self._losses.rest()
 
     def _after(self, late: bool) -> None:
         with self._guard:
-            if self._goes_by:
-                self._go_by()
+            if self._step < self._backlog.until and self._losses.simple and not late:
+                self._step += 1
+                loss = float(self._losses.pending.pop())
+                if not self._backlog.take(loss, self._lr, self._step):
+                    return
+                self._settle()
             else:
+                self._settle()
                 snapshot = self._sampler.after(self._step)
                 self._finish()
                 self._close_step(snapshot)
             if not late and not self._own_loop:  # its own loop tells the loss first
                 self._prepare()
         self._findings.deliver()
+
+    def _settle(self) -> None:
+        """Keep the steps that were put off."""
+        steps = self._backlog.taken(self._step)
+        if steps:
+            self._losses.last_known = True
+            self._sampler.passed(self._step - 1, len(steps))
+        for scalars in steps:
+            self._keep(scalars, None)
 
     def _take(self, value: Tensor | float, labels: Any) -> None:
         waiting = None if self._open is None else self._open.losses
@@ -241,12 +268,6 @@ class Watch:
         """Whether the step just taken was not sampled, and none before it waits for its loss."""
         return self._open is None and not self._sampler.sampling
 
-    @property
-    def _goes_by(self) -> bool:
-        """Whether one number, its loss, is all there is to know of the step just taken."""
-        told = self._known is not None or not self._losses.simple
-        return self._is_plain and not told and not is_near_verdict(self._step)
-
     def _pass_by(self, scalars: Scalars, labels: Any) -> None:
         """A step of a loop of ours that was not sampled: all there is to know is in its scalars."""
         self._step = scalars.step
@@ -255,15 +276,6 @@ class Watch:
         self._step += 1
         self._keep(as_written(scalars), None)
         self._prepare()
-
-    def _go_by(self) -> None:
-        """Keep such a step; the short way, since nearly every step is one."""
-        (loss,), step = self._losses.taken(), self._step
-        self._losses.labels.taken()
-        self._losses.last_known = True
-        self._sampler.passed(step)
-        self._step += 1
-        self._keep(Scalars(step, rounded(float(loss)), self._lr), None)
 
     def _prepare(self) -> None:
         """Put the hooks on that the step about to begin asks for."""
@@ -277,6 +289,14 @@ class Watch:
         self._guesses.prepare(self._step)
         if is_near_verdict(self._step):
             self._losses.listen()
+        self._backlog.open(self._calm(), self._suspicion.bound)
+
+    def _calm(self) -> int:
+        """The step before which a loss is all there is to keep, and nobody looks on; 0: none."""
+        looked_at = self._journal.stored or self._findings.shown
+        if looked_at or self._open is not None or self._sampler.sampling:
+            return 0
+        return min(self._schedule.next(self._step), next_looked_at(self._step))
 
     def _take_off(self) -> None:
         """Take every hook off."""
