@@ -64,9 +64,9 @@ def stuck(record: Record, step: int) -> bool:
     move, from step 100 on. Where the constant loss is unknown a loss that fell by half counts as
     progress too: a net that has learned does not move any more either. A loss still above the
     constant one moves only if the answers do: from a bad start it falls by itself, and a net that
-    is right may be over-confident. So does one whose steps hardly move any layer, from .9 on. A net
-    with batch norm that stood well below guessing in the last 100 steps swings, and is not stuck;
-    nor is a normalised one that still comes down from above the constant loss, or one that answers
+    is right may be over-confident. So does one whose steps hardly move any layer, from .9 on. A
+    normalised net that stood well below guessing in the last 100 steps swings, and is not stuck;
+    nor is one that still comes down from above the constant loss, or one that answers
     more and more while its loss falls slowly.
     """
     if record.kind == "check":
@@ -94,19 +94,21 @@ def _excused(record: Record, step: int, share: float, right: bool | None) -> boo
 def _answers_more(record: Record, step: int) -> bool:
     """Whether a fifth of the way to all right is gone and the loss falls, if at half the pace.
 
-    Of three classes or more: of two a constant answer can be right as often.
+    From a quarter on at any pace: behind a late start the last steps tell. Of three classes or
+    more: of two a constant answer can be right as often.
     """
     now, slope, classes = smoothed(record, step), trend(record, step), record.input.classes
     seen = accuracy(record, step)
     if now is None or slope is None or seen is None or classes <= FEW:
         return False
-    some = seen >= 1 / classes + SOME * (1 - 1 / classes)
-    return some and -slope * W >= MOVES / 2 * (now - record.best_loss)
+    gone = (seen - 1 / classes) / (1 - 1 / classes)
+    least = 0.0 if gone >= RIGHT else MOVES / 2 * (now - record.best_loss)
+    return gone >= SOME and slope < 0 and -slope * W >= least
 
 
 def _swings(record: Record, step: int) -> bool:
-    """Whether a net with batch norm had a loss far below the constant one in the last 100 steps."""
-    if not normalised(record) or not record.const_loss:
+    """Whether a normalised net had a loss far below the constant one in the last 100 steps."""
+    if not normalised(record, NORMED) or not record.const_loss:
         return False
     late = [loss for at, loss in points(record.metrics, step, VERDICT) if at > step - VERDICT]
     return min(late, default=math.inf) < GROUND * record.const_loss

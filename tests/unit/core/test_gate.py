@@ -110,11 +110,12 @@ def test_a_slow_fall_by_steps_that_move_no_layer_is_no_progress(
     [
         ("batch", 0.5, 1.5, False),  # stood well below guessing: it swings
         ("batch", 0.8, 1.5, True),
+        ("layer", 0.5, 1.5, False),
         ("none", 0.5, 1.5, True),
         ("batch", 0.5, 4.0, True),  # too far above the constant loss for a swing
     ],
 )
-def test_a_net_with_batch_norm_that_stood_well_below_guessing_swings(
+def test_a_normalised_net_that_stood_well_below_guessing_swings(
     norm: str, low: float, end: float, gate: bool
 ) -> None:
     losses = [CONST * (low if i == 40 else end) for i in range(101)]
@@ -162,6 +163,8 @@ def test_a_net_with_batch_norm_that_answers_may_lose_much(
         (0.30, 0.0008, 10, False),  # answers a fifth of the way, and falls by 1.7 % in 20 steps
         (0.27, 0.0008, 10, True),
         (0.30, 0.0002, 10, True),  # hardly falls
+        (0.33, 0.0002, 10, False),  # answers a quarter of the way, and falls at all
+        (0.33, -0.0002, 10, True),
         (0.62, 0.0008, 2, True),  # a constant answer may be right as often
         (0.30, -0.0008, 10, True),
     ],
