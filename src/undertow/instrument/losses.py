@@ -26,8 +26,7 @@ def number(value: Tensor | float) -> Tensor | float:
         return value
     if not isinstance(value, Tensor):
         return float(value)
-    held = value.detach()
-    return held.item() if held.device.type == "cpu" else held.clone()
+    return value.item() if value.is_cpu else value.detach().clone()
 
 
 class Labels:

@@ -41,8 +41,7 @@ class Called:
     @property
     def value(self) -> Tensor | float:
         """The loss itself, a number where that costs no transfer."""
-        held = self.result.detach()
-        return held.item() if held.device.type == "cpu" else held.clone()
+        return self.result.item() if self.result.is_cpu else self.result.detach().clone()
 
 
 class LossMode(TorchFunctionMode):

@@ -39,13 +39,17 @@ class StepHooks:
         self._mine: dict[int, bool] = {}
         self._refs: dict[int, weakref.ref[Optimizer]] = {}
         self._handles: list[RemovableHandle] = []
+        self._first: RemovableHandle | None = None  # the pre-hook of an optimiser alone
 
     def attach(self) -> None:
         """Put the hooks on the given optimisers, or on all there are; once."""
         if self._handles:
             return
         pre, post = Hook(self._pre), Hook(self._post)
-        if self._given:
+        if self._alone:
+            self.wake()
+            self._handles.append(self._given[0].register_step_post_hook(post))
+        elif self._given:
             for optimizer in self._given:
                 self._handles.append(optimizer.register_step_pre_hook(pre))
                 self._handles.append(optimizer.register_step_post_hook(post))
@@ -57,7 +61,19 @@ class StepHooks:
         """Take every hook off."""
         while self._handles:
             self._handles.pop().remove()
+        self.rest()
         self._stepped.clear()
+
+    def rest(self) -> None:
+        """Call `before` of an optimiser alone no more until `wake`."""
+        if self._first is not None:
+            self._first.remove()
+            self._first = None
+
+    def wake(self) -> None:
+        """Call `before` again."""
+        if self._alone and self._first is None:
+            self._first = self._given[0].register_step_pre_hook(Hook(self._pre))
 
     def _counts(self, optimizer: Optimizer) -> bool:
         if self._given:

@@ -71,7 +71,7 @@ class Watch:
         given = (optimizer,) if isinstance(optimizer, Optimizer) else tuple(optimizer or ())
         base = options.get("head") or Record(kind="run", source=type(net).__name__)
         start = options.get("start")
-        self._guard, self._probe = Guard(), Probe(net)
+        self._guard, self._probe, self._given = Guard(), Probe(net), given
         self._losses = Losses(
             loss,
             self._guard,
@@ -221,19 +221,21 @@ class Watch:
             if self._step == 0:
                 self._head.optimizer(optimizer)
                 self._head.stepped = True
-            rate = optimizer.param_groups[0]["lr"]
-            if rate is not self._rate or isinstance(rate, Tensor):
-                self._rate, self._lr = rate, rounded(float(rate))
-            if self._step < self._backlog.until:
-                return
+            self._read_rate(optimizer)
             self._sampler.before(optimizer)
             if self._losses.pending:
                 self._losses.rest()
+
+    def _read_rate(self, optimizer: Optimizer) -> None:
+        rate = optimizer.param_groups[0]["lr"]
+        if rate is not self._rate or isinstance(rate, Tensor):
+            self._rate, self._lr = rate, rounded(float(rate))
 
     def _after(self, late: bool) -> None:
         with self._guard:
             if self._step < self._backlog.until and self._losses.simple and not late:
                 self._step += 1
+                self._read_rate(self._given[0])
                 loss = float(self._losses.pending.pop())
                 if not self._backlog.take(loss, self._lr, self._step):
                     return
@@ -290,10 +292,14 @@ class Watch:
         if is_near_verdict(self._step):
             self._losses.listen()
         self._backlog.open(self._calm(), self._suspicion.bound)
+        if self._step < self._backlog.until:
+            self._steps.rest()
+        else:
+            self._steps.wake()
 
     def _calm(self) -> int:
         """The step before which a loss is all there is to keep, and nobody looks on; 0: none."""
-        looked_at = self._journal.stored or self._findings.shown
+        looked_at = self._journal.stored or self._findings.shown or len(self._given) != 1
         if looked_at or self._open is not None or self._sampler.sampling:
             return 0
         return min(self._schedule.next(self._step), next_looked_at(self._step))
