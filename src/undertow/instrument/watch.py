@@ -233,9 +233,11 @@ class Watch:
 
     def _after(self, late: bool) -> None:
         with self._guard:
-            if self._step < self._backlog.until and self._losses.simple and not late:
-                self._step += 1
+            calm = self._step < self._backlog.until
+            if calm:  # nothing was told before the step
                 self._read_rate(self._given[0])
+            if calm and self._losses.simple and not late:
+                self._step += 1
                 loss = float(self._losses.pending.pop())
                 if not self._backlog.take(loss, self._lr, self._step):
                     return

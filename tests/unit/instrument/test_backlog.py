@@ -17,8 +17,13 @@ X = torch.randn(64, 6, generator=torch.Generator().manual_seed(0))
 Y = (X[:, 0] > 0).long()
 
 
-def trained(steps: int = 300, thrown: dict[int, float] | None = None, **options: Any) -> Watch:
-    """A small net after so many steps; at those `thrown` its inputs are so many times larger."""
+def trained(
+    steps: int = 300, thrown: dict[int, float] | None = None, parts: int = 1, **options: Any
+) -> Watch:
+    """A small net after so many steps; at those `thrown` its inputs are so many times larger.
+
+    A step is of so many micro-batches.
+    """
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 2))
     opt = optim.SGD(net.parameters(), lr=0.05)
@@ -27,7 +32,8 @@ def trained(steps: int = 300, thrown: dict[int, float] | None = None, **options:
     with Watch(net, judge=diagnose, optimizer=opt, loss=loss_fn, **options) as watch:
         for step in range(steps):
             opt.zero_grad()
-            loss_fn(net(X * (thrown or {}).get(step, 1.0)), Y).backward()
+            for _ in range(parts):
+                loss_fn(net(X * (thrown or {}).get(step, 1.0)), Y).backward()
             opt.step()
             decay.step()
     return watch
@@ -52,6 +58,13 @@ def test_put_off_or_kept_at_once_a_run_is_the_same(
     assert [m.step for m in kept.metrics] == list(range(300))
     if thrown == {150: 400.0}:
         assert 151 in [s.step for s in kept.snapshots]
+
+
+def test_steps_of_several_losses_are_never_put_off_and_know_their_rate(tmp_path: Path) -> None:
+    stored = trained(parts=2, run=tmp_path / "run", every=40).record
+    kept = trained(parts=2, every=40).record
+    assert series(kept) == series(stored)
+    assert {m.lr for m in kept.metrics} == {0.05, 0.025, 0.0125, 0.00625, 0.003125}
 
 
 def test_what_was_put_off_is_there_when_it_is_asked_for() -> None:
