@@ -133,8 +133,14 @@ def _comes_down(record: Record, step: int, right: bool | None) -> bool:
 
 def _crawls(record: Record) -> bool:
     """Whether no step moved a layer by a thousandth of its size."""
-    moves = [m for s in record.snapshots if (m := largest_update(record, s)) is not None]
-    return bool(moves) and max(moves) < CRAWL
+    hardest = _hardest(record)
+    return hardest is not None and hardest < CRAWL
+
+
+def _hardest(record: Record) -> float | None:
+    """The largest `update_ratio` of any step sampled."""
+    moves = (largest_update(record, s) for s in record.snapshots)
+    return max((m for m in moves if m is not None), default=None)
 
 
 def verdict_after(record: Record) -> int:
@@ -162,8 +168,8 @@ def _guesses(record: Record) -> bool:
 
 def _usual(record: Record) -> bool:
     """Whether the hardest step seen moved a layer by more than a thousandth and less than all."""
-    moves = [m for s in record.snapshots if (m := largest_update(record, s)) is not None]
-    return bool(moves) and CRAWL < max(moves) < WHOLE
+    hardest = _hardest(record)
+    return hardest is not None and CRAWL < hardest < WHOLE
 
 
 def _halved(record: Record, step: int) -> bool:
